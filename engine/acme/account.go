@@ -1,0 +1,147 @@
+package acme
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+
+	"pylego/engine/fault"
+	"pylego/engine/transport"
+)
+
+// Account is a key that the CA knows under a URL (RFC 8555 section 7.1.2).
+type Account struct {
+	Server *Server
+	URL    string
+	Key    crypto.Signer
+
+	thumbprint string
+}
+
+// accountSlot lets one caller register a key while the others wait for its URL.
+type accountSlot struct {
+	lock chan struct{} // a mutex that a context can end waiting for
+	url  string
+}
+
+// Binding is the external account of RFC 8555 section 7.3.4.
+type Binding struct {
+	KeyID string
+	HMAC  []byte
+}
+
+// Registration is what newAccount asks for.
+type Registration struct {
+	Contact     []string
+	TermsAgreed bool
+	Binding     *Binding
+}
+
+// Account returns the account of a key: the URL already seen in this process, or
+// newAccount's answer, which for a known key is the existing account (section 7.3).
+func (s *Server) Account(ctx context.Context, key crypto.Signer, registration Registration) (*Account, error) {
+	thumbprint, err := Thumbprint(key)
+	if err != nil {
+		return nil, err
+	}
+	slot := s.slot(thumbprint)
+	select {
+	case slot.lock <- struct{}{}:
+		defer func() { <-slot.lock }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if slot.url == "" {
+		if slot.url, err = s.newAccount(ctx, key, registration); err != nil {
+			return nil, err
+		}
+	}
+	return &Account{Server: s, URL: slot.url, Key: key, thumbprint: thumbprint}, nil
+}
+
+// Forget drops an account URL that the CA no longer knows.
+func (s *Server) Forget(account *Account) {
+	slot := s.slot(account.thumbprint)
+	slot.lock <- struct{}{}
+	defer func() { <-slot.lock }()
+	if slot.url == account.URL {
+		slot.url = ""
+	}
+}
+
+func (s *Server) slot(thumbprint string) *accountSlot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.accounts[thumbprint]
+	if slot == nil {
+		slot = &accountSlot{lock: make(chan struct{}, 1)}
+		s.accounts[thumbprint] = slot
+	}
+	return slot
+}
+
+func (s *Server) newAccount(ctx context.Context, key crypto.Signer, registration Registration) (string, error) {
+	url := s.Directory.NewAccountURL
+	message := legoacme.Account{Contact: registration.Contact, TermsOfServiceAgreed: registration.TermsAgreed}
+	if registration.Binding != nil {
+		bound, err := bind(key, registration.Binding.KeyID, registration.Binding.HMAC, url)
+		if err != nil {
+			return "", err
+		}
+		message.ExternalAccountBinding = bound
+	}
+	payload, err := json.Marshal(message)
+	if err != nil {
+		return "", fmt.Errorf("cannot encode newAccount: %w", err)
+	}
+	response, err := retried(ctx, func() (*transport.Response, error) { return s.post(ctx, key, "", url, payload) })
+	if err != nil {
+		return "", err
+	}
+	location := response.Header.Get("Location")
+	if location == "" {
+		return "", fault.New(fault.AccountRegistrationFailed, "%s registered an account without telling its URL", url)
+	}
+	return location, nil
+}
+
+// KeyAuthorization binds a challenge's token to the account's key (RFC 8555 section 8.1).
+func (a *Account) KeyAuthorization(token string) string { return token + "." + a.thumbprint }
+
+// send posts a message of the account's and decodes the object in the answer.
+func (a *Account) send(ctx context.Context, url string, message, object any) (*transport.Response, error) {
+	payload := []byte{} // POST-as-GET; nil would leave the field out of the JWS
+	if message != nil {
+		var err error
+		if payload, err = json.Marshal(message); err != nil {
+			return nil, fmt.Errorf("cannot encode a request: %w", err)
+		}
+	}
+	response, err := retried(ctx, func() (*transport.Response, error) {
+		return a.Server.post(ctx, a.Key, a.URL, url, payload)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if object != nil {
+		if err := json.Unmarshal(response.Body, object); err != nil {
+			return nil, fault.New(fault.CertificateObtainFailed, "%s answered HTTP %d with something that is no ACME object", url, response.Status)
+		}
+	}
+	return response, nil
+}
+
+// permanent network errors are not worth a second try: nobody changes a
+// certificate within a second.
+func permanent(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	return errors.As(err, &untrusted)
+}
+
+// Gone reports whether the CA has lost the account (RFC 8555 section 6.7).
+func Gone(err error) bool { return Is(err, legoacme.AccountDoesNotExistErrorType) }

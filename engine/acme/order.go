@@ -1,0 +1,78 @@
+package acme
+
+import (
+	"context"
+	"encoding/base64"
+	"time"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+
+	"pylego/engine/fault"
+	"pylego/engine/transport"
+)
+
+// Order is the object of RFC 8555 section 7.1.3 as the CA last told it.
+type Order struct {
+	legoacme.Order
+	URL        string
+	RetryAfter time.Duration // of the last answer
+	RoundTrip  time.Duration
+
+	account *Account
+}
+
+// OrderRequest is newOrder's payload (RFC 8555 section 7.4; profiles draft section 4).
+type OrderRequest struct {
+	Identifiers []legoacme.Identifier `json:"identifiers"`
+	Profile     string                `json:"profile,omitempty"`
+}
+
+// NewOrder asks for a certificate.
+func (a *Account) NewOrder(ctx context.Context, request OrderRequest) (*Order, error) {
+	order := &Order{account: a}
+	response, err := a.send(ctx, a.Server.Directory.NewOrderURL, request, &order.Order)
+	if err != nil {
+		return nil, err
+	}
+	if order.URL = response.Header.Get("Location"); order.URL == "" {
+		return nil, fault.New(fault.CertificateObtainFailed, "the CA made an order without telling its URL")
+	}
+	order.seen(response)
+	return order, nil
+}
+
+func (o *Order) seen(response *transport.Response) {
+	o.RetryAfter, o.RoundTrip = response.RetryAfter(), response.RoundTrip
+}
+
+// Refresh fetches the order as it is now.
+func (o *Order) Refresh(ctx context.Context) error {
+	var now legoacme.Order
+	response, err := o.account.send(ctx, o.URL, nil, &now)
+	if err != nil {
+		return err
+	}
+	o.Order = now
+	o.seen(response)
+	return nil
+}
+
+// Finalize sends the certificate request (RFC 8555 section 7.4).
+func (o *Order) Finalize(ctx context.Context, csr []byte) error {
+	message := legoacme.CSRMessage{Csr: base64.RawURLEncoding.EncodeToString(csr)}
+	var now legoacme.Order
+	response, err := o.account.send(ctx, o.Order.Finalize, message, &now)
+	if Is(err, legoacme.OrderNotReadyErrorType) {
+		// A finalize whose answer was lost has worked: the order tells. One that
+		// is still pending was truly not ready.
+		if refreshErr := o.Refresh(ctx); refreshErr == nil && (o.Status == legoacme.StatusProcessing || o.Status == legoacme.StatusValid) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	o.Order = now
+	o.seen(response)
+	return nil
+}

@@ -1,0 +1,61 @@
+package acme
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+
+	"pylego/engine/transport"
+)
+
+// Problem is a CA's refusal (RFC 7807; RFC 8555 section 6.7).
+type Problem struct {
+	legoacme.ProblemDetails
+	RetryAfter time.Duration // 0: the CA did not say
+}
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("the CA answered %s (HTTP %d): %s", ShortType(p.Type), p.HTTPStatus, p.Detail)
+}
+
+// Is reports whether err is, or comes from, a problem of one of these types.
+func Is(err error, types ...string) bool {
+	var problem *Problem
+	if !errors.As(err, &problem) {
+		return false
+	}
+	for _, t := range types {
+		if problem.Type == t {
+			return true
+		}
+	}
+	return false
+}
+
+// ShortType is the last segment of a problem's URN: "rateLimited"; "unknown" if there is none.
+func ShortType(urn string) string {
+	short := urn[strings.LastIndex(urn, ":")+1:]
+	if short == "" {
+		return "unknown"
+	}
+	return short
+}
+
+// problemOf reads an answer with an error status. One that is no problem
+// document (a proxy's page, say) becomes one with the status and no type.
+func problemOf(response *transport.Response, address string) *Problem {
+	problem := &Problem{RetryAfter: response.RetryAfter()}
+	if json.Unmarshal(response.Body, &problem.ProblemDetails) != nil || (problem.Type == "" && problem.Detail == "") {
+		problem.ProblemDetails = legoacme.ProblemDetails{
+			Detail: fmt.Sprintf("%s at %s, without a problem document", http.StatusText(response.Status), address),
+		}
+	}
+	problem.HTTPStatus = response.Status // what was seen, whatever the document says
+	problem.URL = address
+	return problem
+}

@@ -1,0 +1,101 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"slices"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+
+	"pylego/engine/acme"
+	"pylego/engine/fault"
+)
+
+// ErrorData is an error as it travels. The first six fields are those of pylego
+// 0.1, which programs in the field read.
+type ErrorData struct {
+	Type        string                `json:"type"` // "acme": the CA's problem; "lego": anything else
+	Code        string                `json:"code"`
+	Status      int                   `json:"status,omitempty"`
+	Detail      string                `json:"detail"`
+	ACMEType    string                `json:"acme_type,omitempty"`
+	Subproblems []Subproblem          `json:"subproblems,omitempty"`
+	Phase       string                `json:"phase"`
+	Retryable   bool                  `json:"retryable"`
+	RetryAfter  float64               `json:"retry_after,omitempty"` // seconds from now
+	Identifiers []legoacme.Identifier `json:"identifiers,omitempty"`
+	Attempts    []fault.Attempt       `json:"attempts,omitempty"`
+}
+
+// Subproblem is RFC 8555 section 6.7.1's, its type shortened.
+type Subproblem struct {
+	Type       string              `json:"type"`
+	Detail     string              `json:"detail"`
+	Identifier legoacme.Identifier `json:"identifier"`
+}
+
+// Describe turns an error into data: the only place where that happens.
+func Describe(err error) *ErrorData {
+	data := &ErrorData{Type: "lego", Detail: err.Error()}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		data.Identifiers, data.Attempts = known.Identifiers, known.Attempts
+	}
+	var problem *acme.Problem
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		data.set(fault.DeadlineExceeded, "the time allowed for the operation is over")
+	case errors.Is(err, context.Canceled):
+		data.set(fault.Cancelled, "the operation was cancelled")
+	case errors.As(err, &problem):
+		data.problem(problem)
+	case fromNetwork(err):
+		data.set(fault.NetworkError, err.Error())
+	case known != nil:
+		data.set(known.Code, err.Error())
+	default:
+		data.set(fault.CertificateRequestFailed, err.Error())
+	}
+	return data
+}
+
+func (d *ErrorData) set(code fault.Code, detail string) {
+	entry := fault.Lookup(code)
+	d.Code, d.Detail, d.Phase, d.Retryable = string(code), detail, entry.Phase, entry.Retryable
+}
+
+func (d *ErrorData) problem(p *acme.Problem) {
+	d.Type, d.Code, d.ACMEType = "acme", acme.ShortType(p.Type), p.Type
+	d.Status, d.Detail = p.HTTPStatus, p.Detail
+	d.RetryAfter = p.RetryAfter.Seconds()
+	d.Phase = "server"
+	if len(d.Attempts) > 0 {
+		d.Phase = "challenge"
+	}
+	switch p.Type {
+	case legoacme.RateLimitedErrorType, legoacme.ServerInternalErrorType, legoacme.BadNonceErrorType,
+		legoacme.ConnectionErrorType, legoacme.DNSErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType:
+		d.Retryable = true
+	default:
+		d.Retryable = p.HTTPStatus >= 500
+	}
+	for _, sub := range p.SubProblems {
+		d.Subproblems = append(d.Subproblems, Subproblem{acme.ShortType(sub.Type), sub.Detail, sub.Identifier})
+	}
+	slices.SortStableFunc(d.Subproblems, func(a, b Subproblem) int { return cmp.Compare(a.Identifier.Value, b.Identifier.Value) })
+}
+
+// fromNetwork finds the network anywhere among an error's causes: it wins over
+// the phase in which it failed.
+func fromNetwork(err error) bool {
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if known, ok := cause.(*fault.Error); ok && known.Code == fault.NetworkError {
+			return true
+		}
+	}
+	var network net.Error
+	var known *fault.Error
+	return errors.As(err, &network) && !errors.As(err, &known)
+}

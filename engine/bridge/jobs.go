@@ -1,0 +1,215 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pylego/engine/fault"
+	"pylego/engine/report"
+)
+
+// Engine runs the jobs of one caller and keeps their messages until it asks.
+type Engine struct {
+	operations Table
+	wake       func() // told when the first message is waiting
+
+	mu       sync.Mutex
+	last     uint64
+	jobs     map[uint64]*job
+	queue    []json.RawMessage
+	nonEmpty chan struct{} // holds a value while messages wait
+	running  sync.WaitGroup
+	closed   bool
+}
+
+type job struct {
+	cancel    context.CancelFunc
+	mu        sync.Mutex
+	questions map[uint64]chan json.RawMessage
+}
+
+// Open makes an Engine. wake is called without blocking anything when messages
+// begin to wait, and not again before Next has taken them.
+func Open(operations Table, wake func()) *Engine {
+	e := &Engine{operations: operations, wake: wake, jobs: map[uint64]*job{}, nonEmpty: make(chan struct{}, 1)}
+	listenToLogs(e)
+	return e
+}
+
+// Start begins a job. A request that cannot be understood is a job that fails at
+// once: there is one way to learn of an error. A closed engine returns 0.
+func (e *Engine) Start(message []byte) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return 0
+	}
+	e.last++
+	id := e.last
+	ctx, cancel := context.WithCancel(context.Background())
+	e.jobs[id] = &job{cancel: cancel, questions: map[uint64]chan json.RawMessage{}}
+	e.running.Add(1)
+	go func() {
+		defer e.running.Done()
+		defer cancel()
+		e.run(ctx, id, message)
+	}()
+	return id
+}
+
+func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
+	began := time.Now()
+	var result any
+	err := fault.Guard(func() error {
+		var request Request
+		if err := json.Unmarshal(message, &request); err != nil {
+			return fault.New(fault.InvalidArguments, "the request is not a JSON object of the engine's: %v", err)
+		}
+		operation, known := e.operations[request.Operation]
+		if !known {
+			return fault.New(fault.InvalidArguments, "the engine has no operation %q", request.Operation)
+		}
+		setLogLevel(request.LogLevel)
+		if request.Timeout > 0 {
+			var stop context.CancelFunc
+			ctx, stop = context.WithTimeout(ctx, time.Duration(request.Timeout*float64(time.Second)))
+			defer stop()
+		}
+		var err error
+		result, err = operation.run(withAsker(ctx, e, id), request.Input, func(event report.Event) {
+			event.Elapsed = time.Since(began).Seconds()
+			e.send(Message{Job: id, Type: EventMessage, Event: &event})
+		})
+		return err
+	})
+	e.mu.Lock()
+	delete(e.jobs, id)
+	e.mu.Unlock()
+	if err != nil {
+		e.send(Message{Job: id, Type: ErrorMessage, Error: Describe(err)})
+		return
+	}
+	e.send(Message{Job: id, Type: ResultMessage, Result: result})
+}
+
+func (e *Engine) send(message Message) {
+	encoded, err := json.Marshal(message)
+	if err != nil {
+		failure := &ErrorData{Type: "lego"}
+		failure.set(fault.MarshalingFailed, fmt.Sprintf("cannot encode a message of type %s: %v", message.Type, err))
+		encoded, _ = json.Marshal(Message{Job: message.Job, Type: ErrorMessage, Error: failure})
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	e.queue = append(e.queue, encoded)
+	if len(e.queue) == 1 {
+		e.nonEmpty <- struct{}{}
+		e.wake()
+	}
+}
+
+// Next takes all waiting messages as one JSON array; nil if there are none
+// within the timeout. Negative: as long as it takes.
+func (e *Engine) Next(timeout time.Duration) []byte {
+	var expired <-chan time.Time
+	if timeout >= 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-e.nonEmpty:
+	default:
+		select {
+		case <-e.nonEmpty:
+		case <-expired:
+			return nil
+		}
+	}
+	e.mu.Lock()
+	taken := e.queue
+	e.queue = nil
+	e.mu.Unlock()
+	if len(taken) == 0 {
+		return nil // closed
+	}
+	batch := []byte{'['}
+	for i, message := range taken {
+		if i > 0 {
+			batch = append(batch, ',')
+		}
+		batch = append(batch, message...)
+	}
+	return append(batch, ']')
+}
+
+// Cancel ends a job's context; its error follows when it has cleaned up. A job
+// that has ended is no mistake: the two may cross.
+func (e *Engine) Cancel(id uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if j := e.jobs[id]; j != nil {
+		j.cancel()
+	}
+}
+
+// Close cancels every job, waits at most so long for their clean-up, and drops
+// the messages that nobody has taken.
+func (e *Engine) Close(wait time.Duration) error {
+	e.mu.Lock()
+	for _, j := range e.jobs {
+		j.cancel()
+	}
+	e.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { e.running.Wait(); close(ended) }()
+	var err error
+	select {
+	case <-ended:
+	case <-time.After(wait):
+		err = errors.New("jobs were still cleaning up")
+	}
+	stopListeningToLogs(e)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.closed, e.queue = true, nil
+		select {
+		case e.nonEmpty <- struct{}{}: // whoever is in Next
+		default:
+		}
+	}
+	return err
+}
+
+// Reply answers a job's question.
+func (e *Engine) Reply(id uint64, message []byte) {
+	var answer struct {
+		ID     uint64          `json:"id"`
+		Answer json.RawMessage `json:"answer"`
+	}
+	if err := json.Unmarshal(message, &answer); err != nil {
+		slog.Error("a reply that cannot be read", "error", err)
+		return
+	}
+	e.mu.Lock()
+	j := e.jobs[id]
+	e.mu.Unlock()
+	if j == nil {
+		return // the job has ended meanwhile
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if asked := j.questions[answer.ID]; asked != nil {
+		asked <- answer.Answer
+		delete(j.questions, answer.ID)
+	}
+}

@@ -1,0 +1,46 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+
+	"pylego/engine/dropin"
+	"pylego/engine/fault"
+	"pylego/engine/issuance"
+	"pylego/engine/report"
+	"pylego/engine/testca"
+)
+
+// Table is what an engine can do, by name.
+type Table map[string]Operation
+
+// Operation is a typed function behind JSON.
+type Operation struct {
+	run func(ctx context.Context, input json.RawMessage, reporter report.Reporter) (any, error)
+}
+
+// Operations is the engine's table; Python's operations are checked against it.
+var Operations = Table{
+	"obtain":           operation(issuance.Obtain),
+	"run_lego_command": operation(dropin.Run),
+
+	"testca_start":    operation(testca.StartServer),
+	"testca_stop":     operation(testca.StopServer),
+	"testca_dns":      operation(testca.ConfigureDNS),
+	"testca_records":  operation(testca.DNSRecords),
+	"testca_faults":   operation(testca.SetServerFaults),
+	"testca_requests": operation(testca.ServerRequests),
+}
+
+// The contract lists the table itself, so it can only join it afterwards.
+func init() { Operations["contract"] = operation(Operations.describe) }
+
+func operation[In, Out any](run func(context.Context, In, report.Reporter) (Out, error)) Operation {
+	return Operation{func(ctx context.Context, input json.RawMessage, reporter report.Reporter) (any, error) {
+		var in In
+		if err := json.Unmarshal(input, &in); err != nil {
+			return nil, fault.New(fault.InvalidArguments, "the operation's input does not fit: %v", err)
+		}
+		return run(ctx, in, reporter)
+	}}
+}

@@ -1,0 +1,53 @@
+// Package fault has the engine's own errors: a code for programs, a sentence for people.
+package fault
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+)
+
+// Error is a failure that is not simply a CA's problem document. Err, where
+// set, is its cause, and may be one.
+type Error struct {
+	Code        Code
+	Detail      string
+	Identifiers []legoacme.Identifier
+	Attempts    []Attempt
+	Err         error
+}
+
+// Attempt is one try to have one identifier validated.
+type Attempt struct {
+	Identifier legoacme.Identifier      `json:"identifier"`
+	Challenge  string                   `json:"challenge"`
+	Detail     string                   `json:"detail"`
+	Problem    *legoacme.ProblemDetails `json:"problem,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// New makes an error whose detail is a sentence for a person.
+func New(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Wrap makes an error that says what failed and then what the cause said.
+func Wrap(code Code, err error, format string, args ...any) *Error {
+	return &Error{Code: code, Detail: fmt.Sprintf(format, args...) + ": " + err.Error(), Err: err}
+}
+
+// Guard runs a function whose panic must not end the process that we are a guest in.
+func Guard(run func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			slog.Error("a panic in the engine", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = New(EngineError, "the engine failed unexpectedly (%v); please report this, with the log", cause)
+		}
+	}()
+	return run()
+}

@@ -1,0 +1,235 @@
+package issuance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+
+	legoacme "github.com/go-acme/lego/v5/acme"
+	"golang.org/x/sync/errgroup"
+
+	"pylego/engine/acme"
+	"pylego/engine/fault"
+	"pylego/engine/report"
+)
+
+// atOnce bounds one order's requests; the CA's limiter bounds all orders'.
+const atOnce = 32
+
+// authorizing is the work between newOrder and finalize (RFC 8555 section 7.5).
+type authorizing struct {
+	*request
+	report report.Reporter
+	all    []*validation
+}
+
+// authorize has every pending authorization validated. finish waits for the
+// clean-up, which begins when authorize returns.
+func (r *request) authorize(ctx context.Context, account *acme.Account, order *acme.Order, solvers *solvers, reporter report.Reporter) (finish func(), err error) {
+	work := &authorizing{request: r, report: reporter}
+	if err := work.fetch(ctx, account, order.Authorizations); err != nil {
+		work.abandon(ctx)
+		return func() {}, err
+	}
+	err = work.choose(solvers)
+	if err == nil {
+		err = work.validate(ctx)
+	}
+	cleaned := make(chan struct{})
+	go func() {
+		defer close(cleaned)
+		guarded(nil, func() {
+			work.cleanUp(ctx)
+			if err != nil {
+				work.abandon(ctx)
+			}
+		})
+	}()
+	return func() { <-cleaned }, err
+}
+
+// fetch gets the authorizations in parallel and keeps the pending ones, in the
+// order of their names.
+func (w *authorizing) fetch(ctx context.Context, account *acme.Account, urls []string) error {
+	fetched := make([]*acme.Authorization, len(urls))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, url := range urls {
+		group.Go(func() (err error) {
+			return fault.Guard(func() error {
+				fetched[i], err = account.Authorization(ctx, url)
+				return err
+			})
+		})
+	}
+	err := group.Wait()
+	for _, authorization := range fetched {
+		if authorization == nil || authorization.Identifier.Value == "" {
+			continue
+		}
+		v := &validation{authorization: authorization, report: w.report}
+		w.report(report.Event{Kind: report.Authorization, Identifier: v.name(), Detail: authorization.Status})
+		if authorization.Status != legoacme.StatusValid {
+			w.all = append(w.all, v)
+		}
+	}
+	slices.SortFunc(w.all, func(a, b *validation) int { return cmp.Compare(a.name(), b.name()) })
+	return err
+}
+
+func (w *authorizing) choose(solvers *solvers) error {
+	for _, v := range w.all {
+		if v.authorization.Status != legoacme.StatusPending {
+			v.fail(fault.New(fault.ChallengeFailed, "the CA calls the authorization %s", v.authorization.Status))
+		} else if p, challenge, err := solvers.choose(v.authorization); err != nil {
+			v.fail(err)
+		} else {
+			v.solver, v.challenge, v.answer = p, challenge, v.authorization.Answer(challenge)
+		}
+	}
+	return w.failure()
+}
+
+// validate runs each solver's share of the authorizations beside the others'.
+// One that fails does not stop the rest: a valid authorization serves the next
+// order too, and the error names every identifier.
+func (w *authorizing) validate(ctx context.Context) error {
+	shares := map[*prepared][]*validation{}
+	for _, v := range w.all {
+		shares[v.solver] = append(shares[v.solver], v)
+	}
+	var running sync.WaitGroup
+	for p, share := range shares {
+		running.Go(func() {
+			guarded(share, func() { w.share(ctx, p, share) })
+		})
+	}
+	running.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return w.failure()
+}
+
+func (w *authorizing) share(ctx context.Context, p *prepared, share []*validation) {
+	if err := p.ready(); err != nil {
+		for _, v := range share {
+			v.fail(err)
+		}
+		return
+	}
+	if s, ok := p.solver.(sequencer); ok {
+		if sequential, _ := s.Sequential(); sequential {
+			w.oneByOne(ctx, s, share)
+			return
+		}
+	}
+	// Every answer is visible before the first is triggered: a resolver of the
+	// CA's may keep the records of a name that it has asked for once.
+	if _, listener := p.solver.(watcher); listener {
+		// One by one in the order of the names: two orders that wait for each
+		// other's names to become free would wait for ever.
+		for _, v := range share {
+			v.present(ctx)
+		}
+	} else {
+		each(share, func(v *validation) { v.present(ctx) })
+	}
+	each(share, func(v *validation) { v.waitAndTrigger(ctx) })
+}
+
+// oneByOne is the cycle of a provider that keeps a single record.
+func (w *authorizing) oneByOne(ctx context.Context, s sequencer, share []*validation) {
+	for _, v := range share {
+		release, err := s.Turn(ctx)
+		if err != nil {
+			v.fail(err)
+			continue
+		}
+		v.present(ctx)
+		v.waitAndTrigger(ctx)
+		cleaning, stop := w.detached(ctx)
+		v.cleanUp(cleaning)
+		stop()
+		release()
+	}
+}
+
+func each(share []*validation, do func(*validation)) {
+	var running sync.WaitGroup
+	for _, v := range share {
+		running.Go(func() {
+			guarded([]*validation{v}, func() { do(v) })
+		})
+	}
+	running.Wait()
+}
+
+// guarded turns a panic into the failure of the validations that it concerns.
+func guarded(share []*validation, run func()) {
+	err := fault.Guard(func() error { run(); return nil })
+	if err == nil {
+		return
+	}
+	for _, v := range share {
+		v.fail(err)
+	}
+}
+
+// detached is the context of what has to be done after the operation has been
+// cancelled, too.
+func (w *authorizing) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), w.request.cleanUp)
+}
+
+func (w *authorizing) cleanUp(ctx context.Context) {
+	ctx, stop := w.detached(ctx)
+	defer stop()
+	each(w.all, func(v *validation) { v.cleanUp(ctx) })
+}
+
+// abandon deactivates what a failed order leaves pending (RFC 8555 section
+// 7.5.2): pending authorizations count against an account's limits.
+func (w *authorizing) abandon(ctx context.Context) {
+	ctx, stop := w.detached(ctx)
+	defer stop()
+	each(w.all, func(v *validation) {
+		if v.decided {
+			return
+		}
+		if err := v.authorization.Deactivate(ctx); err != nil {
+			slog.Warn("an authorization stays pending", "identifier", v.name(), "error", err)
+		}
+	})
+}
+
+// failure makes one error of all the validations that failed, in the order of
+// the names. Its cause is the first one's.
+func (w *authorizing) failure() error {
+	var failed *fault.Error
+	for _, v := range w.all {
+		if v.err == nil {
+			continue
+		}
+		if failed == nil {
+			failed = &fault.Error{Code: codeOf(v.err), Err: v.err, Detail: v.name() + ": " + v.err.Error()}
+		}
+		failed.Identifiers = append(failed.Identifiers, v.authorization.Identifier)
+		failed.Attempts = append(failed.Attempts, v.attempt())
+	}
+	if failed == nil {
+		return nil
+	}
+	return failed
+}
+
+func codeOf(err error) fault.Code {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known.Code
+	}
+	return fault.ChallengeFailed
+}

@@ -1,0 +1,101 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/x509"
+	"net"
+	"strings"
+
+	"github.com/go-acme/lego/v5/acme"
+	"github.com/go-acme/lego/v5/certcrypto"
+
+	"pylego/engine/fault"
+)
+
+// ParseCSR reads a PEM certificate request and checks its signature and names.
+func ParseCSR(text string) (*x509.CertificateRequest, error) {
+	request, err := certcrypto.PemDecodeTox509CSR([]byte(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.InvalidCSR, err, "the certificate request is not a PEM CSR that can be read")
+	}
+	if err := request.CheckSignature(); err != nil {
+		return nil, fault.Wrap(fault.InvalidCSR, err, "the certificate request is not signed by its own key")
+	}
+	if len(certcrypto.ExtractDomainsCSR(request)) == 0 {
+		return nil, fault.New(fault.InvalidCSR, "the certificate request names nothing: it has neither a subject alternative name nor a common name")
+	}
+	return request, nil
+}
+
+// CreateCSR makes a certificate request for identifiers, the first of them
+// first. There is no common name: RFC 8555 section 7.4 needs none, and CAs have dropped it.
+func CreateCSR(key crypto.Signer, identifiers []acme.Identifier) (*x509.CertificateRequest, error) {
+	names := make([]string, len(identifiers))
+	for i, identifier := range identifiers {
+		names[i] = identifier.Value
+	}
+	der, err := certcrypto.CreateCSR(key, certcrypto.CSROptions{SAN: names})
+	if err != nil {
+		return nil, fault.Wrap(fault.InvalidCSR, err, "cannot make a certificate request")
+	}
+	return x509.ParseCertificateRequest(der)
+}
+
+// Identifiers are what a certificate request asks for, common name first, as lego orders them.
+func Identifiers(request *x509.CertificateRequest) ([]acme.Identifier, error) {
+	return IdentifiersOf(certcrypto.ExtractDomainsCSR(request))
+}
+
+// IdentifiersOf gives each name its type: dns (RFC 8555) or ip (RFC 8738).
+func IdentifiersOf(names []string) ([]acme.Identifier, error) {
+	identifiers := make([]acme.Identifier, 0, len(names))
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		identifier, err := identifierOf(name)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[identifier.Value] {
+			seen[identifier.Value] = true
+			identifiers = append(identifiers, identifier)
+		}
+	}
+	return identifiers, nil
+}
+
+func identifierOf(name string) (acme.Identifier, error) {
+	if ip := net.ParseIP(name); ip != nil {
+		return acme.Identifier{Type: "ip", Value: ip.String()}, nil
+	}
+	lower := strings.ToLower(strings.TrimSuffix(name, "."))
+	if err := checkName(strings.TrimPrefix(lower, "*.")); err != "" {
+		return acme.Identifier{}, fault.New(fault.InvalidArguments, "%q is not a name that a certificate can hold: %s", name, err)
+	}
+	return acme.Identifier{Type: "dns", Value: lower}, nil
+}
+
+// checkName keeps what no CA can accept from the network (RFC 1035 section 2.3.1, RFC 5890 A-labels).
+func checkName(name string) string {
+	switch {
+	case name == "":
+		return "it is empty"
+	case len(name) > 253:
+		return "it has more than 253 characters"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		switch {
+		case label == "":
+			return "a label is empty"
+		case len(label) > 63:
+			return "a label has more than 63 characters"
+		case strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-"):
+			return "a label begins or ends with a hyphen"
+		}
+		for _, r := range label {
+			if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+				return "it has a character that is neither letter, digit nor hyphen"
+			}
+		}
+	}
+	return ""
+}

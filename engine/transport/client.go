@@ -1,0 +1,231 @@
+// Package transport carries HTTPS requests to CAs: trust, proxies, limits.
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strconv"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"pylego/engine/fault"
+)
+
+const (
+	// maxBody is far above any ACME object; certificate chains are the largest.
+	maxBody = 4 << 20
+	// requestTimeout ends one request that nobody answers; the operation's own deadline may end it sooner.
+	requestTimeout = 60 * time.Second
+)
+
+// Version is told to CAs in the User-Agent (RFC 8555 section 6.1); set by the commands.
+var Version = "dev"
+
+// Config says how a CA is reached.
+type Config struct {
+	Trust     Trust  `json:"trust,omitzero"`
+	Proxy     Proxy  `json:"proxy,omitzero"`
+	UserAgent string `json:"user_agent,omitempty"` // put before ours
+}
+
+// Proxy has the settings of the environment under their own names.
+type Proxy struct {
+	HTTPS string `json:"https,omitempty"`
+	No    string `json:"no,omitempty"`
+}
+
+// Fingerprint is equal for configurations that may share connections.
+func (c Config) Fingerprint() string {
+	return fmt.Sprintf("%s %q %q", c.Trust.fingerprint(), c.Proxy, c.UserAgent)
+}
+
+// Client sends requests and reads whole, bounded answers. It follows no
+// redirect of a POST and none away from https.
+type Client struct {
+	http      *http.Client
+	userAgent string
+}
+
+// New reads the trust files; a bad one fails here, and only here.
+func New(config Config) (*Client, error) {
+	roots, err := config.Trust.pool()
+	if err != nil {
+		return nil, err
+	}
+	proxy := (&httpproxy.Config{HTTPSProxy: config.Proxy.HTTPS, NoProxy: config.Proxy.No}).ProxyFunc()
+	agent := fmt.Sprintf("pylego/%s lego/5.3.1 (%s; %s)", Version, runtime.GOOS, runtime.GOARCH)
+	if config.UserAgent != "" {
+		agent = config.UserAgent + " " + agent
+	}
+	return &Client{
+		userAgent: agent,
+		http: &http.Client{
+			Timeout:       requestTimeout,
+			CheckRedirect: checkRedirect,
+			Transport: &http.Transport{
+				Proxy:                 hideProxy(proxy),
+				DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+				TLSClientConfig:       &tls.Config{RootCAs: roots, ServerName: config.Trust.ServerName, MinVersion: tls.VersionTLS12},
+				TLSHandshakeTimeout:   30 * time.Second,
+				ResponseHeaderTimeout: 45 * time.Second,
+				ForceAttemptHTTP2:     true,
+				MaxIdleConnsPerHost:   inFlight,
+				IdleConnTimeout:       60 * time.Second,
+			},
+		},
+	}, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Response is an answer, read to its end.
+type Response struct {
+	Status    int
+	Header    http.Header
+	Body      []byte
+	RoundTrip time.Duration
+}
+
+// RetryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date; 0 if there is none.
+func (r *Response) RetryAfter() time.Duration {
+	value := r.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(date))
+	}
+	return 0
+}
+
+// Get fetches a resource that needs no signature.
+func (c *Client) Get(ctx context.Context, address string) (*Response, error) {
+	return c.do(ctx, http.MethodGet, address, nil)
+}
+
+// Head asks for headers alone, as newNonce does (RFC 8555 section 7.2).
+func (c *Client) Head(ctx context.Context, address string) (*Response, error) {
+	limits := limiterFor(host(address))
+	select {
+	case limits.newNonce <- struct{}{}:
+		defer func() { <-limits.newNonce }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return c.do(ctx, http.MethodHead, address, nil)
+}
+
+// Post sends a JWS (RFC 8555 section 6.2).
+func (c *Client) Post(ctx context.Context, address string, body []byte) (*Response, error) {
+	return c.do(ctx, http.MethodPost, address, body)
+}
+
+func (c *Client) do(ctx context.Context, method, address string, body []byte) (*Response, error) {
+	if err := CheckURL(address); err != nil {
+		return nil, err
+	}
+	limits := limiterFor(host(address))
+	if err := limits.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer limits.release()
+
+	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, fault.Wrap(fault.NetworkError, err, "cannot make a request to %s", address)
+	}
+	request.Header.Set("User-Agent", c.userAgent)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/jose+json")
+	}
+	began := time.Now()
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, unreachable(ctx, host(address), err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
+	if err != nil {
+		return nil, unreachable(ctx, host(address), err)
+	}
+	if len(data) > maxBody {
+		return nil, fault.New(fault.CertificateObtainFailed, "%s answered with more than %d MB", host(address), maxBody>>20)
+	}
+	response := &Response{Status: answer.StatusCode, Header: answer.Header, Body: data, RoundTrip: time.Since(began)}
+	if response.Status == http.StatusTooManyRequests || response.Status == http.StatusServiceUnavailable {
+		limits.pause(min(response.RetryAfter(), MaxPause))
+	}
+	return response, nil
+}
+
+// MaxPause is the longest Retry-After that is waited for within a call; a
+// longer one is the caller's to plan for, and comes with the error.
+const MaxPause = 30 * time.Second
+
+// CheckURL refuses everything but https (RFC 8555 section 6.1).
+func CheckURL(address string) error {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" {
+		return fault.New(fault.InvalidArguments, "%q is not a URL of an ACME server", address)
+	}
+	if parsed.Scheme != "https" {
+		return fault.New(fault.InvalidArguments, "%s is refused: ACME servers are reached by https only (RFC 8555 section 6.1)", address)
+	}
+	return nil
+}
+
+func checkRedirect(request *http.Request, via []*http.Request) error {
+	if request.URL.Scheme != "https" {
+		return fmt.Errorf("refused a redirect to %s: not https", request.URL.Redacted())
+	}
+	if len(via) >= 5 {
+		return errors.New("more than 5 redirects")
+	}
+	if via[0].Method == http.MethodPost {
+		return http.ErrUseLastResponse // a JWS is signed for one URL only
+	}
+	return nil
+}
+
+// hideProxy keeps a malformed proxy URL, and a password in it, out of error texts.
+func hideProxy(proxy func(*url.URL) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(request *http.Request) (*url.URL, error) {
+		address, err := proxy(request.URL)
+		if err != nil {
+			return nil, errors.New("the proxy setting is not a valid URL")
+		}
+		return address, nil
+	}
+}
+
+func host(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return parsed.Host
+}
+
+// unreachable explains a failed request. The caller's own deadline or
+// cancellation is not the network's fault and stays what it is.
+func unreachable(ctx context.Context, host string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that no trusted root vouches for; name its root in SSL_CERT_FILE or LEGO_CA_CERTIFICATES", host)
+	}
+	return fault.Wrap(fault.NetworkError, err, "cannot reach %s", host)
+}

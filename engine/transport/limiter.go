@@ -1,0 +1,106 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	inFlight         = 32
+	newNonceInFlight = 4
+)
+
+// requestsPerSecond are the public CAs' published limits, as lego notes them.
+// A CA that is not named here is private and sets its own pace by answering 429.
+var requestsPerSecond = map[string]rate.Limit{
+	"letsencrypt.org": 18,
+	"zerossl.com":     7,
+}
+
+// limiter is shared by every job of this process that talks to one host.
+type limiter struct {
+	rate     *rate.Limiter
+	slots    chan struct{}
+	newNonce chan struct{}
+
+	mu     sync.Mutex
+	paused time.Time
+}
+
+var limiters sync.Map // host -> *limiter
+
+func limiterFor(host string) *limiter {
+	if found, ok := limiters.Load(host); ok {
+		return found.(*limiter)
+	}
+	fresh := &limiter{
+		slots:    make(chan struct{}, inFlight),
+		newNonce: make(chan struct{}, newNonceInFlight),
+	}
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	for suffix, limit := range requestsPerSecond {
+		if name == suffix || strings.HasSuffix(name, "."+suffix) {
+			fresh.rate = rate.NewLimiter(limit, int(limit))
+		}
+	}
+	found, _ := limiters.LoadOrStore(host, fresh)
+	return found.(*limiter)
+}
+
+// acquire waits for a place among the requests in flight, for the rate, and for
+// the end of a pause that the CA has asked for.
+func (l *limiter) acquire(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		wait := time.Until(l.paused)
+		l.mu.Unlock()
+		if wait <= 0 {
+			break
+		}
+		if err := Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+	if l.rate != nil {
+		if err := l.rate.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *limiter) release() { <-l.slots }
+
+// pause holds every job's requests to this host back (RFC 8555 section 6.6).
+func (l *limiter) pause(wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(l.paused) {
+		l.paused = until
+	}
+}
+
+// Sleep waits, or ends with the context.
+func Sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,265 @@
+"""Every exception of pylego.
+
+LEGOError
+├── InvalidRequest            an argument, key, CSR or environment that cannot be used
+├── AccountError              the account could not be opened
+├── ACMEError                 the CA refused: its own words, type and status
+│   ├── AccountDoesNotExist
+│   ├── BadCSR
+│   ├── ExternalAccountRequired
+│   ├── RateLimited
+│   ├── RejectedIdentifier
+│   ├── ServerInternal
+│   └── Unauthorized
+├── ChallengeFailed           identifiers that were not validated, with every attempt
+│   └── PropagationTimeout    a record did not become visible in time
+├── ProviderError             a DNS provider, or the process it runs in
+├── NetworkError              the CA could not be reached, or not trusted
+├── DeadlineExceeded          the call's timeout is over
+├── Cancelled                 the call was cancelled
+└── EngineError               pylego itself failed, or cannot run here
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+
+@dataclass
+class Identifier:
+    """What a certificate names (RFC 8555 section 9.7.7, RFC 8738)."""
+
+    type: str
+    """`"dns"` or `"ip"`."""
+    value: str
+    """The DNS name or IP address."""
+
+
+@dataclass
+class Subproblem:
+    """The part of a CA's problem that concerns one identifier (RFC 8555 section 6.7.1)."""
+
+    type: str
+    """The last segment of the problem's URN, such as `"unauthorized"`."""
+    detail: str
+    """The CA's words."""
+    identifier: Identifier
+    """What it is about."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try to have one identifier validated."""
+
+    identifier: Identifier
+    """What was to be validated."""
+    challenge: str
+    """The challenge's type, such as `"http-01"`; `""` if none could be chosen."""
+    detail: str
+    """What went wrong, in the CA's words where it said any."""
+
+
+class LEGOError(Exception):
+    """The base of every error that pylego raises of its own.
+
+    Attributes:
+        type: `"acme"` for a problem that the CA reported, otherwise `"lego"`.
+        code: the category: for a CA's problem the last segment of its URN.
+        status: the CA's HTTP status, where it reported a problem.
+        detail: what happened, for a person.
+        acme_type: the problem's whole URN, where the CA reported one.
+        subproblems: the problem's parts, in the order of the identifiers.
+        info: the raw error as the engine described it.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        type: str = "lego",
+        code: str = "",
+        status: int | None = None,
+        acme_type: str = "",
+        subproblems: list[Subproblem] | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> None:
+        """Keep what a program may want to decide by; `str()` is for people."""
+        super().__init__(f"[{code}] {detail}" if code else detail)
+        self.type = type
+        self.code = code
+        self.status = status
+        self.detail = detail
+        self.acme_type = acme_type
+        self.subproblems = subproblems or []
+        self.info = info or {}
+        seconds = self.info.get("retry_after")
+        self.retry_after: datetime | None = (
+            datetime.now(timezone.utc) + timedelta(seconds=seconds) if seconds else None
+        )
+        """When the CA allows another try (Retry-After), where it said so."""
+
+    @property
+    def phase(self) -> str:
+        """The part of the work that failed, such as `"challenge"`; `""` if unknown."""
+        return str(self.info.get("phase", ""))
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later."""
+        return bool(self.info.get("retryable", False))
+
+    @property
+    def identifiers(self) -> list[Identifier]:
+        """The identifiers that failed, where the error is about some."""
+        return [Identifier(**identifier) for identifier in self.info.get("identifiers", [])]
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every try to have an identifier validated, in the order of the names."""
+        return [
+            Attempt(Identifier(**attempt["identifier"]), attempt["challenge"], attempt["detail"])
+            for attempt in self.info.get("attempts", [])
+        ]
+
+
+class InvalidRequest(LEGOError):
+    """An argument, key, CSR or environment that cannot be used; nothing was sent."""
+
+
+class AccountError(LEGOError):
+    """The account could not be opened."""
+
+
+class ACMEError(LEGOError):
+    """The CA refused; `status`, `acme_type` and `subproblems` are its answer (RFC 8555 section 6.7)."""
+
+
+class AccountDoesNotExist(ACMEError, AccountError):
+    """The CA does not know the account's key."""
+
+
+class BadCSR(ACMEError):
+    """The CA does not accept the certificate request."""
+
+
+class ExternalAccountRequired(ACMEError, AccountError):
+    """The CA wants an external account binding (RFC 8555 section 7.3.4)."""
+
+
+class RateLimited(ACMEError):
+    """A limit of the CA's is reached; `retry_after` tells until when."""
+
+
+class RejectedIdentifier(ACMEError):
+    """The CA will not issue for an identifier."""
+
+
+class ServerInternal(ACMEError):
+    """The CA failed on its side."""
+
+
+class Unauthorized(ACMEError):
+    """The account may not do what it asked for."""
+
+
+class ChallengeFailed(LEGOError):
+    """Identifiers were not validated; `attempts` has every try."""
+
+
+class PropagationTimeout(ChallengeFailed):
+    """A DNS record did not become visible in time."""
+
+
+class ProviderError(LEGOError):
+    """A DNS provider failed, or the process it runs in."""
+
+
+class NetworkError(LEGOError):
+    """The CA could not be reached, or its certificate not trusted."""
+
+
+class DeadlineExceeded(LEGOError):
+    """The time that the call allowed is over; what it had begun is cleaned up."""
+
+
+class Cancelled(LEGOError):
+    """The call was cancelled; what it had begun is cleaned up."""
+
+
+class EngineError(LEGOError):
+    """Pylego itself failed, or cannot run here."""
+
+    def __init__(self, detail: str, **fields: Any) -> None:
+        """Give errors that Python finds itself the engine's code."""
+        fields.setdefault("code", "engine_error")
+        super().__init__(detail, **fields)
+
+
+BY_CODE: dict[str, type[LEGOError]] = {
+    "invalid_arguments": InvalidRequest,
+    "invalid_environment": InvalidRequest,
+    "invalid_private_key": InvalidRequest,
+    "invalid_csr": InvalidRequest,
+    "key_generation_failed": EngineError,
+    "lego_client_creation_failed": NetworkError,
+    "account_registration_failed": AccountError,
+    "certificate_request_failed": LEGOError,
+    "certificate_obtain_failed": LEGOError,
+    "challenge_failed": ChallengeFailed,
+    "dns_provider_failed": ProviderError,
+    "propagation_timeout": PropagationTimeout,
+    "network_error": NetworkError,
+    "deadline_exceeded": DeadlineExceeded,
+    "cancelled": Cancelled,
+    "marshaling_failed": EngineError,
+    "engine_error": EngineError,
+}
+"""The engine's codes; a test compares them with the engine's own table."""
+
+BY_PROBLEM: dict[str, type[ACMEError]] = {
+    "accountDoesNotExist": AccountDoesNotExist,
+    "badCSR": BadCSR,
+    "externalAccountRequired": ExternalAccountRequired,
+    "rateLimited": RateLimited,
+    "rejectedIdentifier": RejectedIdentifier,
+    "serverInternal": ServerInternal,
+    "unauthorized": Unauthorized,
+}
+"""The problems of RFC 8555 section 6.7 that have a class of their own."""
+
+
+def from_info(info: dict[str, Any], base: type[LEGOError] | None = None) -> LEGOError:
+    """Make the exception that an engine's error describes: the one place where that happens.
+
+    `base` is the class to use whatever the error is, for callers of pylego 0.1.
+    """
+    from_ca = info.get("type") == "acme"
+    code = info.get("code", "")
+    if base is None:
+        if info.get("attempts"):
+            base = BY_CODE.get(code, ChallengeFailed)
+        elif from_ca:
+            base = BY_PROBLEM.get(code, ACMEError)
+        else:
+            base = BY_CODE.get(code, EngineError)
+    return base(
+        info.get("detail", "Unknown error occurred"),
+        type="acme" if from_ca else "lego",
+        code=code,
+        status=info.get("status"),
+        acme_type=info.get("acme_type", "") if from_ca else "",
+        subproblems=[
+            Subproblem(
+                sub.get("type", ""),
+                sub.get("detail", ""),
+                Identifier(
+                    sub.get("identifier", {}).get("type", ""),
+                    sub.get("identifier", {}).get("value", ""),
+                ),
+            )
+            for sub in info.get("subproblems", [])
+        ],
+        info=dict(info),
+    )

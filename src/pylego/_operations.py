@@ -1,0 +1,169 @@
+"""Every operation once: what it asks of the engine, and what its answer means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from pylego._errors import Identifier
+from pylego._models import Certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pylego._challenges import Challenge
+
+Message = dict[str, Any]
+Value = TypeVar("Value", covariant=True)
+
+
+class Operation(Protocol[Value]):
+    """Something that the engine can do."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name for it."""
+        ...
+
+    def message(self) -> Message:
+        """Describe the operation to the engine."""
+        ...
+
+    def result(self, data: Any) -> Value:
+        """Read the engine's answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A CA, and how it is reached."""
+
+    directory: str
+    trust: str | None = None
+    """PEM roots for its HTTPS certificate beside the system's."""
+
+    def message(self) -> Message:
+        """Describe the CA to the engine."""
+        return {"directory": self.directory, "trust": {"pem": self.trust or ""}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """An account as its owner knows it."""
+
+    key: str | None = field(default=None, repr=False)
+    email: str | None = None
+    accept_terms: bool = False
+    eab: tuple[str, str] | None = field(default=None, repr=False)
+    """Key identifier and HMAC key of an external account."""
+
+    def message(self) -> Message:
+        """Describe the account to the engine."""
+        message: Message = {
+            "key": self.key or "",
+            "email": self.email or "",
+            "terms_agreed": self.accept_terms,
+        }
+        if self.eab is not None:
+            message["eab"] = {"key_id": self.eab[0], "hmac": self.eab[1]}
+        return message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obtain:
+    """From newOrder to the certificate (RFC 8555 section 7.4)."""
+
+    name: ClassVar[str] = "obtain"
+
+    server: Server
+    account: AccountSettings
+    challenges: Sequence[Challenge]
+    identifiers: Sequence[str] = ()
+    csr: str | None = None
+    key_type: str = "EC256"
+    profile: str | None = None
+    cleanup_timeout: float = 10.0
+
+    def message(self) -> Message:
+        """Describe the order to the engine."""
+        return {
+            "server": self.server.message(),
+            "account": self.account.message(),
+            "challenges": [challenge.message() for challenge in self.challenges],
+            "identifiers": list(self.identifiers),
+            "csr": self.csr or "",
+            "key": {"type": self.key_type},
+            "profile": self.profile or "",
+            "cleanup_timeout": self.cleanup_timeout,
+        }
+
+    def result(self, data: Any) -> Certificate:
+        """Read the certificate."""
+        return Certificate(
+            pem=data["certificate"],
+            issuer_pem=data["issuer_certificate"],
+            private_key=data.get("private_key"),
+            account_key=data["account_key"],
+            account_url=data["account_url"],
+            csr=data["csr"],
+            identifiers=tuple(Identifier(**identifier) for identifier in data["identifiers"]),
+            url=data["url"],
+            not_before=_moment(data["not_before"]),
+            not_after=_moment(data["not_after"]),
+            serial=data["serial"],
+            issuer=data["issued_by"],
+        )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know Z
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLegoCommand:
+    """run_lego_command of pylego 0.1: its JSON message, answered in kind."""
+
+    name: ClassVar[str] = "run_lego_command"
+
+    text: str = field(repr=False)
+
+    def message(self) -> Message:
+        """Pass the message on."""
+        return {"message": self.text}
+
+    def result(self, data: Any) -> dict[str, Any]:
+        """Return the answer's data as it is."""
+        return dict(data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedServer:
+    """The embedded CA of `pylego.testing`: its verbs all look alike."""
+
+    VERBS: ClassVar[tuple[str, ...]] = ("start", "stop", "dns", "records", "faults", "requests")
+
+    verb: str
+    settings: Message
+
+    @property
+    def name(self) -> str:
+        """Name the engine's operation."""
+        return f"testca_{self.verb}"
+
+    def message(self) -> Message:
+        """Pass the settings on."""
+        return self.settings
+
+    def result(self, data: Any) -> Any:
+        """Return the answer as it is."""
+        return data
+
+
+OPERATIONS = (
+    Obtain.name,
+    RunLegoCommand.name,
+    *(f"testca_{verb}" for verb in EmbeddedServer.VERBS),
+    "contract",
+)
+"""Every operation that Python uses; a test compares them with the engine's table."""

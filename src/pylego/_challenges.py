@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,5 +102,5 @@ class DNS01:
         }
 
 
-Challenge = Union[HTTP01, TLSALPN01, DNS01]
+Challenge = HTTP01 | TLSALPN01 | DNS01
 """One way to validate."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pylego import _engine
+from pylego._challenges import Challenge
 from pylego._operations import AccountSettings, Obtain, Operation, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pylego._challenges import Challenge
     from pylego._events import EventCallback
     from pylego._models import Certificate
 
@@ -95,7 +95,7 @@ class Client:
             account=self._account,
             identifiers=identifiers,
             csr=csr,
-            challenges=[*challenges] if isinstance(challenges, (list, tuple)) else [challenges],
+            challenges=(challenges,) if isinstance(challenges, Challenge) else tuple(challenges),
             key_type=key_type,
             profile=profile,
             cleanup_timeout=self._cleanup_timeout,

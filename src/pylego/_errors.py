@@ -78,7 +78,7 @@ class LEGOError(Exception):
         self,
         detail: str,
         *,
-        type: str = "lego",
+        type: str = "lego",  # noqa: A002 -- the name of 0.1
         code: str = "",
         status: int | None = None,
         acme_type: str = "",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pylego._errors import Identifier
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pylego._errors import Identifier
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,20 @@ if TYPE_CHECKING:
     from pylego._challenges import Challenge
 
 Message = dict[str, Any]
-Value = TypeVar("Value", covariant=True)
+Value_co = TypeVar("Value_co", covariant=True)
 
 
-class Operation(Protocol[Value]):
+class Operation(Protocol[Value_co]):
     """Something that the engine can do."""
 
-    @property
-    def name(self) -> str:
-        """The engine's name for it."""
-        ...
+    name: ClassVar[str]
+    """The engine's name for it."""
 
     def message(self) -> Message:
         """Describe the operation to the engine."""
         ...
 
-    def result(self, data: Any) -> Value:
+    def result(self, data: Any) -> Value_co:
         """Read the engine's answer."""
         ...
 
@@ -137,33 +135,13 @@ class RunLegoCommand:
         return dict(data)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmbeddedServer:
-    """The embedded CA of `pylego.testing`: its verbs all look alike."""
-
-    VERBS: ClassVar[tuple[str, ...]] = ("start", "stop", "dns", "records", "faults", "requests")
-
-    verb: str
-    settings: Message
-
-    @property
-    def name(self) -> str:
-        """Name the engine's operation."""
-        return f"testca_{self.verb}"
-
-    def message(self) -> Message:
-        """Pass the settings on."""
-        return self.settings
-
-    def result(self, data: Any) -> Any:
-        """Return the answer as it is."""
-        return data
-
+EMBEDDED_SERVER = ("start", "stop", "dns", "records", "faults", "requests")
+"""The verbs of `pylego.testing`'s server, which passes settings and answers on as they are."""
 
 OPERATIONS = (
     Obtain.name,
     RunLegoCommand.name,
-    *(f"testca_{verb}" for verb in EmbeddedServer.VERBS),
+    *(f"testca_{verb}" for verb in EMBEDDED_SERVER),
     "contract",
 )
 """Every operation that Python uses; a test compares them with the engine's table."""

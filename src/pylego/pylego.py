@@ -162,5 +162,5 @@ def _response(answer: bytes) -> LEGOResponse:
         raise LEGOError(msg) from error
     if not result.get("success", False):
         raise from_info(result.get("error", {}), LEGOError)
-    data = result.get("data", {})
-    return LEGOResponse(**{**data, "metadata": Metadata(**data.get("metadata", {}))})
+    data: dict[str, Any] = result.get("data", {})
+    return LEGOResponse(**{**data, "metadata": Metadata(**data.get("metadata", {}))})  # pyright: ignore[reportArgumentType] -- mypy is content

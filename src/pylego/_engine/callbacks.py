@@ -6,7 +6,10 @@ import contextvars
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POOL_SIZE = 8
 
@@ -32,7 +35,10 @@ class Serial:
             if self._active:
                 return
             self._active = True
-        self._pool.submit(self._context.run, self._drain)
+        try:
+            self._pool.submit(self._context.run, self._drain)
+        except RuntimeError:  # the interpreter is exiting: pools take nothing more
+            self._context.run(self._drain)
 
     def _drain(self) -> None:
         while True:

@@ -11,7 +11,7 @@ import select
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout  # TimeoutError itself from 3.11
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from pylego._engine import callbacks
 from pylego._engine.library import Library
@@ -19,6 +19,8 @@ from pylego._errors import EngineError, from_info
 from pylego._events import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pylego._events import EventCallback
 
 _log = logging.getLogger("pylego")
@@ -201,7 +203,7 @@ def _caller() -> dict[str, str]:
     """Describe this process as it is now: Go only knows how it was at the load."""
     environment = b"\0".join(b"%s=%s" % item for item in os.environb.items())
     try:
-        directory = os.getcwdb()
+        directory = os.getcwdb()  # noqa: PTH109 -- bytes: it need not be UTF-8
     except FileNotFoundError:  # deleted meanwhile; only a DNS provider would need it
         directory = b""
     return {

@@ -19,8 +19,13 @@ class Library:
         Raises:
             EngineError: the library is missing or cannot be loaded here.
         """
-        self._functions = _load(FOLDER / "lego.so")
-        self._engine: int = self._functions.pylego_open()
+        limit = _file_limit()
+        try:
+            self._functions = _load(FOLDER / "lego.so")
+            # Go's runtime starts in a thread of its own; this call waits for it.
+            self._engine: int = self._functions.pylego_open()
+        finally:
+            _restore_file_limit(limit)
         if not self._engine:
             msg = "the engine cannot start: the process has no file descriptor left"
             raise EngineError(msg)
@@ -58,14 +63,11 @@ class Library:
 
 
 def _load(path: Path) -> ctypes.CDLL:
-    limit = _file_limit()
     try:
         functions = ctypes.CDLL(str(path))
     except OSError as error:
         msg = f"the engine cannot be loaded: {error}"
         raise EngineError(msg) from error
-    finally:
-        _restore_file_limit(limit)
     number, text, size = ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t
     for name, result, arguments in (
         ("pylego_open", number, []),

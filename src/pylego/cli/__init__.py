@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 ADD = "pip install 'pylego[cli]'"
 
 
 def main() -> None:
     """Run the command line, or say how to get it."""
-    try:
-        import rich  # noqa: F401, PLC0415 -- both come with an extra
-        import typer  # noqa: F401, PLC0415
-    except ImportError:
+    if not (find_spec("rich") and find_spec("typer")):
         sys.exit(f"The command line needs two more packages:\n\n    {ADD}")
 
-    from pylego.cli._app import app  # noqa: PLC0415
+    from pylego.cli._app import app  # noqa: PLC0415 -- they come with an extra
 
     app()

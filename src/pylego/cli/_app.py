@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- typer's callback
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"pylego {version('pylego')}")
         raise typer.Exit
@@ -27,7 +27,9 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- typer's callback
 def _pylego(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Hold what concerns every command."""

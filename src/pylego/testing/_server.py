@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pylego import _engine
 from pylego._challenges import DNS01, HTTP01, TLSALPN01
-from pylego._operations import EmbeddedServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
+
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class ACMEServer:
         }
         self._id = ""
 
-    def __enter__(self) -> ACMEServer:
+    def __enter__(self) -> Self:
         """Start the server.
 
         Raises:
@@ -150,12 +151,14 @@ class ACMEServer:
         No name server but this one is asked. Its NS are not on port 53, so it is
         asked as a recursive server instead of an authoritative one.
         """
+        variables.setdefault("HTTPREQ_ENDPOINT", self._httpreq)
         return DNS01(
             "httpreq",
             resolvers=[self.dns],
+            propagation_wait=0,
             check_authoritative=False,
             check_recursive=True,
-            **{"HTTPREQ_ENDPOINT": self._httpreq, **variables},
+            **variables,
         )
 
     def set_faults(self, faults: Faults | None = None) -> None:
@@ -192,10 +195,9 @@ class ACMEServer:
 
     def dns_log(self) -> list[DNSChange]:
         """Return what was presented and cleaned up, in order."""
-        return [DNSChange(**change) for change in self._call("records")["log"] or []]
+        changes: list[dict[str, str]] = self._call("records")["log"] or []
+        return [DNSChange(**change) for change in changes]
 
     def _call(self, verb: str, **settings: Any) -> Any:
         message = settings if verb == "start" else {"id": self._id, **settings}
-        operation = EmbeddedServer(verb=verb, settings=message)
-        job = _engine.start(operation.name, operation.message())
-        return operation.result(job.wait(cleanup_timeout=10.0))
+        return _engine.start(f"testca_{verb}", message).wait(cleanup_timeout=10.0)

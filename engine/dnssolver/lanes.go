@@ -1,0 +1,147 @@
+package dnssolver
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// parallelSafe names the providers that write single records, so that changes
+// of different names cannot undo each other. Of all others it is assumed that
+// they read, change and write back a record set or a whole zone, as many do.
+// Each name is here because a test has shown it.
+var parallelSafe = []string{"cloudflare", "httpreq", "route53"}
+
+// writeLane is what Present and CleanUp have to themselves: all that one set of
+// credentials may write, or one name of it.
+func writeLane(provider, credentials, effectiveFQDN string) string {
+	if slices.Contains(parallelSafe, provider) {
+		return credentials + strings.ToLower(effectiveFQDN)
+	}
+	return credentials
+}
+
+// The lanes of this process: one order at a time, in the order of their coming.
+var (
+	writes = newLanes() // a call of a provider
+	turns  = newLanes() // a whole cycle of a Sequential provider
+)
+
+type lanes struct {
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+type lane struct {
+	owner *lanes
+	key   string
+	users int // in it or in line
+	line  []chan struct{}
+	busy  bool
+	rest  time.Time // nobody enters before
+}
+
+func newLanes() *lanes { return &lanes{lanes: map[string]*lane{}} }
+
+// enter waits for its place in a lane. waiting is called when it is not free,
+// with the time still to wait where that is known.
+func (l *lanes) enter(ctx context.Context, key string, waiting func(time.Duration)) (*lane, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.sweep()
+	ln := l.lanes[key]
+	if ln == nil {
+		ln = &lane{owner: l, key: key}
+		l.lanes[key] = ln
+	}
+	ln.users++
+	if !ln.busy {
+		ln.busy = true
+		l.mu.Unlock()
+	} else {
+		place := make(chan struct{})
+		ln.line = append(ln.line, place)
+		l.mu.Unlock()
+		waiting(0)
+		select {
+		case <-place:
+		case <-ctx.Done():
+			ln.giveUp(place)
+			return nil, ctx.Err()
+		}
+	}
+	if err := ln.restFor(ctx, waiting); err != nil {
+		ln.leave(0)
+		return nil, err
+	}
+	return ln, nil
+}
+
+// restFor keeps the pause that the last one asked for.
+func (ln *lane) restFor(ctx context.Context, waiting func(time.Duration)) error {
+	ln.owner.mu.Lock()
+	rest := time.Until(ln.rest)
+	ln.owner.mu.Unlock()
+	if rest <= 0 {
+		return nil
+	}
+	waiting(rest)
+	return sleep(ctx, rest)
+}
+
+// leave lets the next one in; it will have to rest for a pause.
+func (ln *lane) leave(pause time.Duration) {
+	ln.owner.mu.Lock()
+	defer ln.owner.mu.Unlock()
+	ln.users--
+	if pause > 0 {
+		ln.rest = time.Now().Add(pause)
+	}
+	ln.next()
+}
+
+func (ln *lane) next() {
+	if len(ln.line) == 0 {
+		ln.busy = false
+		return
+	}
+	close(ln.line[0])
+	ln.line = ln.line[1:]
+}
+
+func (ln *lane) giveUp(place chan struct{}) {
+	ln.owner.mu.Lock()
+	defer ln.owner.mu.Unlock()
+	ln.users--
+	if i := slices.Index(ln.line, place); i >= 0 {
+		ln.line = slices.Delete(ln.line, i, i+1)
+		return
+	}
+	ln.next() // the place was given in the same moment
+}
+
+// sweep forgets lanes that nobody uses and that need no rest.
+func (l *lanes) sweep() {
+	now := time.Now()
+	for key, ln := range l.lanes {
+		if ln.users == 0 && !now.Before(ln.rest) {
+			delete(l.lanes, key)
+		}
+	}
+}
+
+// sleep is a wait that can be cancelled.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

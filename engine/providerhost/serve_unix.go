@@ -1,0 +1,40 @@
+//go:build unix
+
+package providerhost
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// The host's ends of the pipes. stdin is /dev/null, stdout and stderr belong to
+// whatever a provider prints.
+const (
+	requestsFD = 3
+	answersFD  = 4
+)
+
+// hostPipes takes the inherited descriptors away from programs that a provider
+// starts (lego's exec provider, credential helpers of SDKs): one that outlived
+// the host would keep the engine waiting for end-of-file.
+func hostPipes() (requests, answers *os.File, err error) {
+	for _, fd := range []int{requestsFD, answersFD} {
+		var stat syscall.Stat_t
+		if err := syscall.Fstat(fd, &stat); err != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+			return nil, nil, errors.New("descriptors 3 and 4 are not its pipes")
+		}
+		syscall.CloseOnExec(fd)
+	}
+	return os.NewFile(requestsFD, "requests"), os.NewFile(answersFD, "answers"), nil
+}
+
+// dropSignals catches what a terminal or a service manager sends to the whole
+// tree of processes: the host must live to clean up, and the engine ends it.
+// Notify rather than Ignore: ignoring is inherited by programs a provider starts.
+// SIGPIPE would end the host for printing after the engine's end, with a code
+// that is none of ours.
+func dropSignals() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+}

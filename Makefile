@@ -94,7 +94,7 @@ lint: $(TEST)/.installed ## every linter and type checker, and NOTICE
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy src $(wildcard tests/typing/*.py)
-	$(TEST)/bin/basedpyright
+	$(TEST)/bin/basedpyright --pythonpath $(TEST)/bin/python
 	PYTHONPATH=src $(TEST)/bin/lint-imports
 	cd engine && badly=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
 		[ -z "$$badly" ] || { echo "run 'make fmt' for:" $$badly; exit 1; }

@@ -105,8 +105,7 @@ func (in Input) Check() (*Applicant, error) {
 func (a *Applicant) Open(ctx context.Context, server *acme.Server) (*acme.Account, error) {
 	account, err := server.Account(ctx, a.Key, a.registration)
 	var known *fault.Error
-	var problem *acme.Problem
-	if err == nil || ctx.Err() != nil || errors.As(err, &known) || errors.As(err, &problem) {
+	if _, refused := acme.Refusal(err); err == nil || ctx.Err() != nil || refused || errors.As(err, &known) {
 		return account, err
 	}
 	return nil, fault.Wrap(fault.AccountRegistrationFailed, err, "cannot register the account")
@@ -124,7 +123,7 @@ func (a *Applicant) Again(ctx context.Context, server *acme.Server, reporter rep
 	if !acme.Gone(err) {
 		return err
 	}
-	server.Forget(account)
+	server.Forget(ctx, account)
 	if account, err = a.Open(ctx, server); err != nil {
 		return err
 	}

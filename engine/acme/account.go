@@ -65,10 +65,14 @@ func (s *Server) Account(ctx context.Context, key crypto.Signer, registration Re
 }
 
 // Forget drops an account URL that the CA no longer knows.
-func (s *Server) Forget(account *Account) {
+func (s *Server) Forget(ctx context.Context, account *Account) {
 	slot := s.slot(account.thumbprint)
-	slot.lock <- struct{}{}
-	defer func() { <-slot.lock }()
+	select {
+	case slot.lock <- struct{}{}:
+		defer func() { <-slot.lock }()
+	case <-ctx.Done():
+		return
+	}
 	if slot.url == account.URL {
 		slot.url = ""
 	}

@@ -51,6 +51,15 @@ func (z *Authorization) Challenge(kind string) *legoacme.Challenge {
 	return nil
 }
 
+// Types are those of the challenges that the CA offers.
+func (z *Authorization) Types() []string {
+	types := make([]string, len(z.Challenges))
+	for i, challenge := range z.Challenges {
+		types[i] = challenge.Type
+	}
+	return types
+}
+
 // Answer is what has to be made visible for a challenge.
 func (z *Authorization) Answer(challenge *legoacme.Challenge) Answer {
 	return Answer{
@@ -67,13 +76,26 @@ func (z *Authorization) Trigger(ctx context.Context, challenge *legoacme.Challen
 	if Is(err, legoacme.MalformedErrorType) {
 		// A trigger whose answer was lost has worked, and the CA refuses a second
 		// one for a challenge that is no longer pending: the authorization tells.
-		return nil
+		// One that is pending was truly malformed.
+		if refreshErr := z.Refresh(ctx); refreshErr == nil && !z.waitsFor(challenge.URL) {
+			return nil
+		}
 	}
 	if err != nil {
 		return err
 	}
 	z.seen(response)
 	return nil
+}
+
+// waitsFor reports whether a challenge can still be triggered.
+func (z *Authorization) waitsFor(challengeURL string) bool {
+	for _, challenge := range z.Challenges {
+		if challenge.URL == challengeURL {
+			return z.Status == legoacme.StatusPending && challenge.Status == legoacme.StatusPending
+		}
+	}
+	return false
 }
 
 // Deactivate gives a pending authorization up (RFC 8555 section 7.5.2), so that

@@ -8,11 +8,11 @@ import (
 	"pylego/engine/transport"
 )
 
-const (
-	idleTime = 60 * time.Second
-	// maxAge bounds how long an unchanged directory is believed.
-	maxAge = time.Hour
-)
+// idleTime is how long a connection that nobody uses stays open; tests shorten it.
+var idleTime = 60 * time.Second
+
+// maxAge bounds how long an unchanged directory is believed.
+const maxAge = time.Hour
 
 // connections keeps a Server between operations: directory, connections, nonces
 // and account URLs cost four round trips to get again.

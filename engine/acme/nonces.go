@@ -3,65 +3,131 @@ package acme
 import (
 	"context"
 	"net/http"
+	"slices"
+	"sync"
 
 	"pylego/engine/fault"
 	"pylego/engine/transport"
 )
 
-// maxNonces bounds what is kept: a nonce that waits for long has expired at the CA anyway.
-const maxNonces = 64
+const (
+	// maxNonces bounds what is kept: a nonce that waits for long has expired at the CA anyway.
+	maxNonces = 64
+	// maxFetching bounds the newNonce requests under way.
+	maxFetching = 4
+)
 
 // nonces are kept for the next request (RFC 8555 section 6.5). They belong to
-// the CA, not to an account, so all accounts of a Server share them.
+// the CA, not to an account, so all accounts of a Server share them. Who finds
+// none waits for the next that comes, with whichever answer.
 type nonces struct {
-	kept chan string
+	client *transport.Client
+	url    func() string // newNonce; known once the directory is
+
+	mu       sync.Mutex
+	kept     []string
+	waiting  []chan nonceOrError // each holds one answer at most
+	fetching int
 }
 
-func newNonces() *nonces { return &nonces{kept: make(chan string, maxNonces)} }
+type nonceOrError struct {
+	nonce string
+	err   error
+}
 
+// keep takes the nonce of an answer, if it has one, to the first who waits.
 func (n *nonces) keep(header http.Header) {
 	nonce := header.Get("Replay-Nonce")
 	if nonce == "" {
 		return
 	}
-	select {
-	case n.kept <- nonce:
-	default: // enough of them
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.waiting) > 0 {
+		n.waiting[0] <- nonceOrError{nonce: nonce}
+		n.waiting = n.waiting[1:]
+	} else if len(n.kept) < maxNonces {
+		n.kept = append(n.kept, nonce)
 	}
 }
 
-// take prefers a nonce that another answer brings while newNonce is under way.
-func (n *nonces) take(ctx context.Context, client *transport.Client, newNonceURL string) (string, error) {
-	select {
-	case nonce := <-n.kept:
+// take returns a nonce: the newest kept, or the next to come. newNonce is asked
+// for no more than are waited for.
+func (n *nonces) take(ctx context.Context) (string, error) {
+	n.mu.Lock()
+	if last := len(n.kept) - 1; last >= 0 {
+		nonce := n.kept[last]
+		n.kept = n.kept[:last]
+		n.mu.Unlock()
 		return nonce, nil
-	default:
 	}
-	fetching, stop := context.WithCancel(ctx)
-	defer stop()
-	fetched := make(chan error, 1)
-	go func() {
-		response, err := client.Head(fetching, newNonceURL)
-		if err == nil {
-			if response.Header.Get("Replay-Nonce") == "" {
-				err = fault.New(fault.CertificateObtainFailed, "%s answered newNonce without a Replay-Nonce header (HTTP %d)", newNonceURL, response.Status)
-			}
-			n.keep(response.Header)
-		}
-		fetched <- err
-	}()
-	select {
-	case nonce := <-n.kept:
-		return nonce, nil
-	case err := <-fetched:
-		if err != nil {
-			return "", err
-		}
+	mine := make(chan nonceOrError, 1)
+	n.waiting = append(n.waiting, mine)
+	if n.fetching < min(len(n.waiting), maxFetching) {
+		n.fetching++
+		go n.fetch()
 	}
+	n.mu.Unlock()
 	select {
-	case nonce := <-n.kept:
-		return nonce, nil
+	case answer := <-mine:
+		return answer.nonce, answer.err
 	case <-ctx.Done():
+		n.leave(mine)
 		return "", ctx.Err()
 	}
+}
+
+// leave gives up waiting, and passes on what has come in the same moment.
+func (n *nonces) leave(mine chan nonceOrError) {
+	n.mu.Lock()
+	n.waiting = slices.DeleteFunc(n.waiting, func(other chan nonceOrError) bool { return other == mine })
+	n.mu.Unlock()
+	select {
+	case answer := <-mine:
+		n.keep(http.Header{"Replay-Nonce": {answer.nonce}})
+	default:
+	}
+}
+
+// fetch asks newNonce as long as more wait than are being fetched. It belongs to
+// no request, and so has no context but the client's own time limit.
+func (n *nonces) fetch() {
+	for {
+		var header http.Header
+		err := fault.Guard(func() (err error) {
+			header, err = newNonce(n.client, n.url())
+			return err
+		})
+		if err == nil {
+			n.keep(header)
+		}
+		n.mu.Lock()
+		if err != nil {
+			for _, mine := range n.waiting {
+				mine <- nonceOrError{err: err}
+			}
+			n.waiting = nil
+		}
+		if len(n.waiting) < n.fetching { // the others fetch for those
+			n.fetching--
+			n.mu.Unlock()
+			return
+		}
+		n.mu.Unlock()
+	}
+}
+
+// newNonce is RFC 8555 section 7.2.
+func newNonce(client *transport.Client, url string) (http.Header, error) {
+	response, err := client.Head(context.Background(), url)
+	if err != nil {
+		return nil, err
+	}
+	if response.Status >= http.StatusMultipleChoices {
+		return nil, problemOf(response, url)
+	}
+	if response.Header.Get("Replay-Nonce") == "" {
+		return nil, fault.New(fault.CertificateObtainFailed, "%s answered newNonce without a Replay-Nonce header (HTTP %d)", url, response.Status)
+	}
+	return response.Header, nil
 }

@@ -63,9 +63,9 @@ func (o *Order) Finalize(ctx context.Context, csr []byte) error {
 	var now legoacme.Order
 	response, err := o.account.send(ctx, o.Order.Finalize, message, &now)
 	if Is(err, legoacme.OrderNotReadyErrorType) {
-		// A finalize whose answer was lost has worked: the order tells. One that
-		// is still pending was truly not ready.
-		if refreshErr := o.Refresh(ctx); refreshErr == nil && (o.Status == legoacme.StatusProcessing || o.Status == legoacme.StatusValid) {
+		// A finalize whose answer was lost has worked: the order tells, be it that
+		// the CA then refused. One that is still pending was truly not ready.
+		if refreshErr := o.Refresh(ctx); refreshErr == nil && o.Status != legoacme.StatusPending && o.Status != legoacme.StatusReady {
 			return nil
 		}
 	}

@@ -17,9 +17,13 @@ import (
 type Problem struct {
 	legoacme.ProblemDetails
 	RetryAfter time.Duration // 0: the CA did not say
+	Page       bool          // no problem document: the answer of a proxy, say, and not the CA's words
 }
 
 func (p *Problem) Error() string {
+	if p.Page {
+		return p.Detail
+	}
 	return fmt.Sprintf("the CA answered %s (HTTP %d): %s", ShortType(p.Type), p.HTTPStatus, p.Detail)
 }
 
@@ -37,6 +41,12 @@ func Is(err error, types ...string) bool {
 	return false
 }
 
+// Refusal finds the problem among an error's causes, if the CA described one.
+func Refusal(err error) (*Problem, bool) {
+	var problem *Problem
+	return problem, errors.As(err, &problem) && !problem.Page
+}
+
 // ShortType is the last segment of a problem's URN: "rateLimited"; "unknown" if there is none.
 func ShortType(urn string) string {
 	short := urn[strings.LastIndex(urn, ":")+1:]
@@ -47,12 +57,13 @@ func ShortType(urn string) string {
 }
 
 // problemOf reads an answer with an error status. One that is no problem
-// document (a proxy's page, say) becomes one with the status and no type.
+// document (a proxy's page, say) becomes a Page.
 func problemOf(response *transport.Response, address string) *Problem {
 	problem := &Problem{RetryAfter: response.RetryAfter()}
 	if json.Unmarshal(response.Body, &problem.ProblemDetails) != nil || (problem.Type == "" && problem.Detail == "") {
+		problem.Page = true
 		problem.ProblemDetails = legoacme.ProblemDetails{
-			Detail: fmt.Sprintf("%s at %s, without a problem document", http.StatusText(response.Status), address),
+			Detail: fmt.Sprintf("%s answered HTTP %d (%s) without a problem document", address, response.Status, http.StatusText(response.Status)),
 		}
 	}
 	problem.HTTPStatus = response.Status // what was seen, whatever the document says

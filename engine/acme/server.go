@@ -39,10 +39,15 @@ func dial(ctx context.Context, url string, config transport.Config) (*Server, er
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{URL: url, client: client, nonces: newNonces(), accounts: map[string]*accountSlot{}}
-	response, err := retried(ctx, func() (*transport.Response, error) { return client.Get(ctx, url) })
+	s := &Server{URL: url, client: client, accounts: map[string]*accountSlot{}}
+	s.nonces = &nonces{client: client, url: func() string { return s.Directory.NewNonceURL }}
+	response, err := retried(ctx, func() (*transport.Response, error) { return s.get(ctx, url) })
 	if err != nil {
 		client.Close()
+		var problem *Problem
+		if errors.As(err, &problem) && problem.Page {
+			err = fault.Wrap(fault.LegoClientCreationFailed, err, "there is no ACME directory")
+		}
 		return nil, err
 	}
 	if err := s.readDirectory(response); err != nil {
@@ -52,10 +57,17 @@ func dial(ctx context.Context, url string, config transport.Config) (*Server, er
 	return s, nil
 }
 
-func (s *Server) readDirectory(response *transport.Response) error {
-	if response.Status != http.StatusOK {
-		return problemOf(response, s.URL)
+// get fetches what needs no signature; an error status is a Problem, which tells
+// whether it is worth a second try.
+func (s *Server) get(ctx context.Context, url string) (*transport.Response, error) {
+	response, err := s.client.Get(ctx, url)
+	if err == nil && response.Status != http.StatusOK {
+		return nil, problemOf(response, url)
 	}
+	return response, err
+}
+
+func (s *Server) readDirectory(response *transport.Response) error {
 	if err := json.Unmarshal(response.Body, &s.Directory); err != nil {
 		return fault.New(fault.LegoClientCreationFailed, "%s does not answer with an ACME directory (it is not JSON)", s.URL)
 	}
@@ -83,7 +95,7 @@ const (
 // section 6.3). A bad nonce is tried again at once with the nonce that came with
 // the refusal (section 6.5): lego would sleep 200 ms here.
 func (s *Server) post(ctx context.Context, key crypto.Signer, kid, url string, payload []byte) (*transport.Response, error) {
-	nonce, err := s.nonces.take(ctx, s.client, s.Directory.NewNonceURL)
+	nonce, err := s.nonces.take(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +108,7 @@ func (s *Server) post(ctx context.Context, key crypto.Signer, kid, url string, p
 		if err != nil {
 			return nil, err
 		}
-		if response.Status < http.StatusBadRequest {
+		if response.Status < http.StatusMultipleChoices {
 			s.nonces.keep(response.Header)
 			return response, nil
 		}
@@ -106,7 +118,7 @@ func (s *Server) post(ctx context.Context, key crypto.Signer, kid, url string, p
 			return nil, problem
 		}
 		if nonce = response.Header.Get("Replay-Nonce"); nonce == "" {
-			if nonce, err = s.nonces.take(ctx, s.client, s.Directory.NewNonceURL); err != nil {
+			if nonce, err = s.nonces.take(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -128,11 +140,8 @@ var backOff = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 16
 func retried(ctx context.Context, send func() (*transport.Response, error)) (*transport.Response, error) {
 	for _, wait := range backOff {
 		response, err := send()
-		if err == nil && response.Status < http.StatusInternalServerError {
-			return response, nil
-		}
-		if err != nil && !transient(err) {
-			return nil, err
+		if err == nil || !transient(err) {
+			return response, err
 		}
 		if err := transport.Sleep(ctx, wait); err != nil {
 			return nil, err

@@ -43,18 +43,24 @@ func Describe(err error) *ErrorData {
 	if errors.As(err, &known) {
 		data.Identifiers, data.Attempts = known.Identifiers, known.Attempts
 	}
-	var problem *acme.Problem
+	problem, refused := acme.Refusal(err)
 	switch {
+	case isNetwork(err):
+		// First: a server that does not answer in time is a context.DeadlineExceeded
+		// to net/http, and not the caller's deadline, which stays what it is.
+		data.set(fault.NetworkError, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		data.set(fault.DeadlineExceeded, "the time allowed for the operation is over")
 	case errors.Is(err, context.Canceled):
 		data.set(fault.Cancelled, "the operation was cancelled")
-	case errors.As(err, &problem):
+	case refused:
 		data.problem(problem)
-	case fromNetwork(err):
+	case known == nil && errors.As(err, new(net.Error)):
 		data.set(fault.NetworkError, err.Error())
 	case known != nil:
 		data.set(known.Code, err.Error())
+	case problem != nil: // a page
+		data.set(fault.CertificateObtainFailed, err.Error())
 	default:
 		data.set(fault.CertificateRequestFailed, err.Error())
 	}
@@ -87,15 +93,13 @@ func (d *ErrorData) problem(p *acme.Problem) {
 	slices.SortStableFunc(d.Subproblems, func(a, b Subproblem) int { return cmp.Compare(a.Identifier.Value, b.Identifier.Value) })
 }
 
-// fromNetwork finds the network anywhere among an error's causes: it wins over
+// isNetwork finds the network anywhere among an error's causes: it wins over
 // the phase in which it failed.
-func fromNetwork(err error) bool {
+func isNetwork(err error) bool {
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		if known, ok := cause.(*fault.Error); ok && known.Code == fault.NetworkError {
 			return true
 		}
 	}
-	var network net.Error
-	var known *fault.Error
-	return errors.As(err, &network) && !errors.As(err, &known)
+	return false
 }

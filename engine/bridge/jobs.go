@@ -24,7 +24,8 @@ type Engine struct {
 	queue    []json.RawMessage
 	nonEmpty chan struct{} // holds a value while messages wait
 	running  sync.WaitGroup
-	closed   bool
+	closing  bool // no job begins any more
+	closed   bool // and no message is kept
 }
 
 type job struct {
@@ -46,7 +47,7 @@ func Open(operations Table, wake func()) *Engine {
 func (e *Engine) Start(message []byte) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	if e.closing {
 		return 0
 	}
 	e.last++
@@ -80,16 +81,17 @@ func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
 			ctx, stop = context.WithTimeout(ctx, time.Duration(request.Timeout*float64(time.Second)))
 			defer stop()
 		}
+		reporter := report.Discard
+		if request.Events {
+			reporter = func(event report.Event) {
+				event.Elapsed = time.Since(began).Seconds()
+				e.send(Message{Job: id, Type: EventMessage, Event: &event})
+			}
+		}
 		var err error
-		result, err = operation.run(withAsker(ctx, e, id), request.Input, func(event report.Event) {
-			event.Elapsed = time.Since(began).Seconds()
-			e.send(Message{Job: id, Type: EventMessage, Event: &event})
-		})
+		result, err = operation.run(withAsker(ctx, e, id), request.Input, reporter)
 		return err
 	})
-	e.mu.Lock()
-	delete(e.jobs, id)
-	e.mu.Unlock()
 	if err != nil {
 		e.send(Message{Job: id, Type: ErrorMessage, Error: Describe(err)})
 		return
@@ -97,15 +99,24 @@ func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
 	e.send(Message{Job: id, Type: ResultMessage, Result: result})
 }
 
+// send queues a message. A job's result or error is its last: what a straggler
+// reports after it is dropped.
 func (e *Engine) send(message Message) {
 	encoded, err := json.Marshal(message)
 	if err != nil {
 		failure := &ErrorData{Type: "lego"}
 		failure.set(fault.MarshalingFailed, fmt.Sprintf("cannot encode a message of type %s: %v", message.Type, err))
-		encoded, _ = json.Marshal(Message{Job: message.Job, Type: ErrorMessage, Error: failure})
+		message = Message{Job: message.Job, Type: ErrorMessage, Error: failure}
+		encoded, _ = json.Marshal(message)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if message.Job != 0 && e.jobs[message.Job] == nil {
+		return
+	}
+	if message.Type == ResultMessage || message.Type == ErrorMessage {
+		delete(e.jobs, message.Job)
+	}
 	if e.closed {
 		return
 	}
@@ -165,6 +176,7 @@ func (e *Engine) Cancel(id uint64) {
 // the messages that nobody has taken.
 func (e *Engine) Close(wait time.Duration) error {
 	e.mu.Lock()
+	e.closing = true
 	for _, j := range e.jobs {
 		j.cancel()
 	}
@@ -182,10 +194,7 @@ func (e *Engine) Close(wait time.Duration) error {
 	defer e.mu.Unlock()
 	if !e.closed {
 		e.closed, e.queue = true, nil
-		select {
-		case e.nonEmpty <- struct{}{}: // whoever is in Next
-		default:
-		}
+		close(e.nonEmpty) // for all who are in Next
 	}
 	return err
 }

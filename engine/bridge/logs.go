@@ -49,7 +49,7 @@ func setLogLevel(level string) {
 
 // ownStreams keeps the process's streams from Go's garbage collector, which
 // would close descriptors 1 and 2 with the files that stood for them.
-var ownStreams = []*os.File{os.Stdout, os.Stderr}
+var ownStreams []*os.File
 
 // CaptureOutput sends everything that Go code logs or prints to our listeners.
 // Go ends the process when it writes to a broken stdout, even where the program
@@ -63,6 +63,7 @@ func CaptureOutput() error {
 		if err != nil {
 			return fmt.Errorf("cannot make a pipe for the engine's output: %w", err)
 		}
+		ownStreams = append(ownStreams, *stream)
 		*stream = writer
 		go logLines(reader)
 	}

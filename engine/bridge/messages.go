@@ -13,6 +13,7 @@ type Request struct {
 	Operation string          `json:"operation"`
 	Input     json.RawMessage `json:"input"`
 	Timeout   float64         `json:"timeout,omitempty"`   // seconds for the whole operation; 0: none
+	Events    bool            `json:"events,omitempty"`    // whether anybody listens to them
 	LogLevel  string          `json:"log_level,omitempty"` // the least level worth sending, in slog's words
 }
 

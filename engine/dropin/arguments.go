@@ -88,19 +88,17 @@ func (a arguments) variables() (map[string]string, error) {
 
 // challenges translates plugin. In 0.1 an empty one meant http.
 func (a arguments) challenges(environment caller.Environment, variables map[string]string) ([]issuance.Challenge, error) {
-	http, err := listener(environment, "http-01", "HTTP01_IFACE", "HTTP01_PORT", 80)
-	if err != nil {
-		return nil, err
-	}
-	tls, err := listener(environment, "tls-alpn-01", "TLSALPN01_IFACE", "TLSALPN01_PORT", 443)
-	if err != nil {
-		return nil, err
-	}
 	switch a.Plugin {
 	case "", "http":
-		return []issuance.Challenge{http, tls}, nil
+		http, err := listener(environment, "http-01", "HTTP01_IFACE", "HTTP01_PORT", 80)
+		if err != nil {
+			return nil, err
+		}
+		tls, err := listener(environment, "tls-alpn-01", "TLSALPN01_IFACE", "TLSALPN01_PORT", 443)
+		return []issuance.Challenge{http, tls}, err
 	case "tls":
-		return []issuance.Challenge{tls}, nil
+		tls, err := listener(environment, "tls-alpn-01", "TLSALPN01_IFACE", "TLSALPN01_PORT", 443)
+		return []issuance.Challenge{tls}, err
 	}
 	return []issuance.Challenge{{Type: "dns-01", DNS: issuance.DNS{
 		Provider:  a.Plugin,

@@ -50,8 +50,7 @@ func Run(ctx context.Context, in Input, reporter report.Reporter) (*Data, error)
 // inOldWords gives failures that 0.1 had no code for the code that it used.
 func inOldWords(err error) error {
 	var known *fault.Error
-	var problem *acme.Problem
-	if !errors.As(err, &known) || errors.As(err, &problem) {
+	if _, refused := acme.Refusal(err); refused || !errors.As(err, &known) {
 		return err
 	}
 	switch known.Code {

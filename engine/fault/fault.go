@@ -25,6 +25,7 @@ type Attempt struct {
 	Challenge  string                   `json:"challenge"`
 	Detail     string                   `json:"detail"`
 	Problem    *legoacme.ProblemDetails `json:"problem,omitempty"`
+	Offered    []string                 `json:"-"` // the types of challenges that the CA offered
 }
 
 func (e *Error) Error() string { return e.Detail }

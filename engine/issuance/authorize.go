@@ -30,25 +30,19 @@ type authorizing struct {
 // clean-up, which begins when authorize returns.
 func (r *request) authorize(ctx context.Context, account *acme.Account, order *acme.Order, solvers *solvers, reporter report.Reporter) (finish func(), err error) {
 	work := &authorizing{request: r, report: reporter}
-	if err := work.fetch(ctx, account, order.Authorizations); err != nil {
-		work.abandon(ctx)
-		return func() {}, err
+	if err = work.fetch(ctx, account, order.Authorizations); err == nil {
+		err = work.choose(solvers)
 	}
-	err = work.choose(solvers)
 	if err == nil {
 		err = work.validate(ctx)
 	}
-	cleaned := make(chan struct{})
-	go func() {
-		defer close(cleaned)
-		guarded(nil, func() {
-			work.cleanUp(ctx)
-			if err != nil {
-				work.abandon(ctx)
-			}
-		})
-	}()
-	return func() { <-cleaned }, err
+	cleaning, stop := work.detached(ctx)
+	var ending sync.WaitGroup
+	ending.Go(func() { guarded(nil, func() { work.cleanUp(cleaning) }) })
+	if err != nil { // beside the clean-up: either may hang until the time is over
+		ending.Go(func() { guarded(nil, func() { work.abandon(cleaning) }) })
+	}
+	return func() { ending.Wait(); stop() }, err
 }
 
 // fetch gets the authorizations in parallel and keeps the pending ones, in the
@@ -67,11 +61,19 @@ func (w *authorizing) fetch(ctx context.Context, account *acme.Account, urls []s
 	}
 	err := group.Wait()
 	for _, authorization := range fetched {
-		if authorization == nil || authorization.Identifier.Value == "" {
-			continue
+		if authorization == nil {
+			continue // a panic of ours
 		}
 		v := &validation{authorization: authorization, report: w.report}
-		w.report(report.Event{Kind: report.Authorization, Identifier: v.name(), Detail: authorization.Status})
+		switch authorization.Status {
+		case legoacme.StatusPending:
+		case "": // it could not be fetched, but is there to be given up
+			w.all = append(w.all, v)
+			continue
+		default:
+			v.decided = true
+		}
+		v.tell(report.Authorization, authorization.Status)
 		if authorization.Status != legoacme.StatusValid {
 			w.all = append(w.all, v)
 		}
@@ -82,6 +84,7 @@ func (w *authorizing) fetch(ctx context.Context, account *acme.Account, urls []s
 
 func (w *authorizing) choose(solvers *solvers) error {
 	for _, v := range w.all {
+		v.offered = v.authorization.Types()
 		if v.authorization.Status != legoacme.StatusPending {
 			v.fail(fault.New(fault.ChallengeFailed, "the CA calls the authorization %s", v.authorization.Status))
 		} else if p, challenge, err := solvers.choose(v.authorization); err != nil {
@@ -151,6 +154,10 @@ func (w *authorizing) oneByOne(ctx context.Context, s sequencer, share []*valida
 		}
 		v.present(ctx)
 		v.waitAndTrigger(ctx)
+		if ctx.Err() != nil { // cleaned up with all the others, within one timeout
+			release()
+			return
+		}
 		cleaning, stop := w.detached(ctx)
 		v.cleanUp(cleaning)
 		stop()
@@ -186,17 +193,17 @@ func (w *authorizing) detached(ctx context.Context) (context.Context, context.Ca
 }
 
 func (w *authorizing) cleanUp(ctx context.Context) {
-	ctx, stop := w.detached(ctx)
-	defer stop()
 	each(w.all, func(v *validation) { v.cleanUp(ctx) })
 }
 
 // abandon deactivates what a failed order leaves pending (RFC 8555 section
 // 7.5.2): pending authorizations count against an account's limits.
 func (w *authorizing) abandon(ctx context.Context) {
-	ctx, stop := w.detached(ctx)
-	defer stop()
 	each(w.all, func(v *validation) {
+		if v.authorization.Status == "" && v.authorization.Refresh(ctx) == nil {
+			// It was never fetched. One that is valid serves the next order.
+			v.decided = v.authorization.Status != legoacme.StatusPending
+		}
 		if v.decided {
 			return
 		}

@@ -150,13 +150,13 @@ func (r *request) makeCSR(in ObtainInput) (err error) {
 // challenge type could not be reached and another type is configured.
 func (r *request) attempts(ctx context.Context, account *acme.Account, solvers *solvers, reporter report.Reporter) (*Certificate, error) {
 	certificate, err := r.order(ctx, account, solvers, reporter)
-	next, failed := solvers.after(err)
+	next := solvers.after(err)
 	if next == nil {
 		return certificate, err
 	}
 	reporter(report.Event{Kind: report.Retrying, Challenge: next.types(), Detail: err.Error()})
-	certificate, err = r.order(ctx, account, next, reporter)
-	return certificate, withEarlier(err, failed)
+	certificate, second := r.order(ctx, account, next, reporter)
+	return certificate, both(err, second)
 }
 
 // order is RFC 8555 section 7.1.6 from top to bottom.

@@ -31,7 +31,7 @@ func pollInterval(spent, roundTrip, retryAfter time.Duration) time.Duration {
 // untilValid polls an order that the CA is making a certificate for.
 func untilValid(ctx context.Context, order *acme.Order) error {
 	began := time.Now()
-	for {
+	for look := 0; ; look++ {
 		switch order.Status {
 		case legoacme.StatusValid:
 			return nil
@@ -45,7 +45,11 @@ func untilValid(ctx context.Context, order *acme.Order) error {
 		if spent > patience {
 			return fault.New(fault.CertificateObtainFailed, "the CA has kept the order %s %s for %s", order.URL, order.Status, patience)
 		}
-		if err := transport.Sleep(ctx, pollInterval(spent, order.RoundTrip, order.RetryAfter)); err != nil {
+		wait := pollInterval(spent, order.RoundTrip, order.RetryAfter)
+		if look == 0 && order.RoundTrip > politeInterval {
+			wait = order.RetryAfter // the way there and back is a wait of its own
+		}
+		if err := transport.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		if err := order.Refresh(ctx); err != nil {

@@ -50,7 +50,9 @@ type sequencer interface {
 
 // solvers are an order's ways to validate, the preferred one first.
 type solvers struct {
-	list []*prepared
+	list  []*prepared
+	stop  context.CancelFunc // of preparations that nobody needs any more
+	early sync.WaitGroup
 }
 
 // prepared is a solver whose preparation runs once, and early.
@@ -63,14 +65,16 @@ type prepared struct {
 // started while the CA is being asked. The others wait until they are needed.
 func prepare(ctx context.Context, r *request, reporter report.Reporter) (*solvers, error) {
 	s := &solvers{}
+	ctx, s.stop = context.WithCancel(ctx)
 	for _, challenge := range r.challenges {
 		made, err := challenge.solver(r.caller, reporter)
 		if err != nil {
+			s.stop()
 			return nil, err
 		}
 		s.list = append(s.list, &prepared{made, sync.OnceValue(func() error { return made.Prepare(ctx) })})
 	}
-	go func() { _ = s.list[0].ready() }() // whoever presents gets the error
+	s.early.Go(func() { _ = fault.Guard(s.list[0].ready) }) // whoever presents gets the error
 	return s, nil
 }
 
@@ -89,10 +93,12 @@ func (c Challenge) solver(caller caller.Caller, reporter report.Reporter) (solve
 	return nil, fault.New(fault.InvalidArguments, "unknown challenge type %q: known are http-01, tls-alpn-01 and dns-01", c.Type)
 }
 
+// release waits for the early preparation: one that began after it would keep
+// its port for ever.
 func (s *solvers) release() {
+	s.stop()
+	s.early.Wait()
 	for _, p := range s.list {
-		// A preparation that is still under way has the operation's context, which has ended.
-		_ = p.ready
 		p.Release()
 	}
 }
@@ -112,11 +118,7 @@ func (s *solvers) choose(authorization *acme.Authorization) (*prepared, *legoacm
 			return p, challenge, nil
 		}
 	}
-	offered := make([]string, len(authorization.Challenges))
-	for i, challenge := range authorization.Challenges {
-		offered[i] = challenge.Type
-	}
-	return nil, nil, fault.New(fault.ChallengeFailed, "the CA offers %s, configured is %s", strings.Join(offered, ", "), s.types())
+	return nil, nil, fault.New(fault.ChallengeFailed, "the CA offers %s, configured is %s", strings.Join(authorization.Types(), ", "), s.types())
 }
 
 // unreachable are the problems that another challenge type may not have. After
@@ -124,34 +126,48 @@ func (s *solvers) choose(authorization *acme.Authorization) (*prepared, *legoacm
 var unreachable = []string{legoacme.ConnectionErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType}
 
 // after returns the solvers for a second try: those after the type that failed,
-// if it failed in a way that concerns only itself.
-func (s *solvers) after(err error) (*solvers, []fault.Attempt) {
+// if it failed in a way that concerns only itself and the CA offers another.
+func (s *solvers) after(err error) *solvers {
 	var failed *fault.Error
 	if !errors.As(err, &failed) || len(failed.Attempts) == 0 {
-		return nil, nil
+		return nil
 	}
 	last := -1
 	for _, attempt := range failed.Attempts {
 		if attempt.Problem != nil && !slices.Contains(unreachable, attempt.Problem.Type) {
-			return nil, nil
+			return nil
 		}
 		index := slices.IndexFunc(s.list, func(p *prepared) bool { return p.Type() == attempt.Challenge })
 		if index < 0 {
-			return nil, nil // no configured type was offered
+			return nil // no configured type was offered
 		}
 		last = max(last, index)
 	}
-	if last+1 >= len(s.list) {
-		return nil, nil
+	next := &solvers{}
+	for _, p := range s.list[last+1:] {
+		if !slices.ContainsFunc(failed.Attempts, func(a fault.Attempt) bool { return !slices.Contains(a.Offered, p.Type()) }) {
+			next.list = append(next.list, p)
+		}
 	}
-	return &solvers{list: s.list[last+1:]}, failed.Attempts
+	if len(next.list) == 0 {
+		return nil
+	}
+	return next
 }
 
-// withEarlier adds the first try's attempts to the second one's error.
-func withEarlier(err error, earlier []fault.Attempt) error {
-	var failed *fault.Error
-	if errors.As(err, &failed) && len(failed.Attempts) > 0 {
-		failed.Attempts = append(slices.Clone(earlier), failed.Attempts...)
+// both is the error of two tries, with every attempt. Where both failed at their
+// challenges it is the first one's, whose type is the preferred one.
+func both(first, second error) error {
+	if second == nil {
+		return nil
 	}
-	return err
+	var failed, again *fault.Error
+	if !errors.As(first, &failed) {
+		return second
+	}
+	if errors.As(second, &again) && len(again.Attempts) > 0 {
+		failed.Attempts = append(failed.Attempts, again.Attempts...)
+		return first
+	}
+	return &fault.Error{Code: codeOf(second), Detail: second.Error(), Attempts: failed.Attempts, Err: second}
 }

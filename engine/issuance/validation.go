@@ -17,10 +17,12 @@ import (
 type validation struct {
 	authorization *acme.Authorization
 	challenge     *legoacme.Challenge
+	offered       []string // as it was pending; failed, it tells only what was tried (RFC 8555 section 7.1.4)
 	solver        *prepared
 	answer        acme.Answer
 	report        report.Reporter
 
+	begun     bool // something may have to be cleaned up
 	presented bool
 	decided   bool // the CA has called it valid or invalid
 	err       error
@@ -47,6 +49,7 @@ func (v *validation) fail(err error) {
 }
 
 func (v *validation) present(ctx context.Context) {
+	v.begun = true // a Present that failed may have left something, too
 	if err := v.solver.Present(ctx, v.answer); err != nil {
 		v.fail(err)
 		return
@@ -80,8 +83,8 @@ func (v *validation) waitAndTrigger(ctx context.Context) {
 
 // retrigger are the waits before a challenge that failed but stays pending is
 // asked for again. step-ca keeps such a challenge until then (RFC 8555 section
-// 8.2 allows a server to retry).
-var retrigger = []time.Duration{500 * time.Millisecond, 2 * time.Second, 6 * time.Second}
+// 8.2 allows a server to retry). Two challenge types together take less than 15 s.
+var retrigger = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 4 * time.Second}
 
 // untilDecided polls the authorization: at each of the CA's own validation
 // requests that we see, and between them as pollInterval says.
@@ -164,21 +167,23 @@ func (v *validation) triggerAgain(ctx context.Context, wait time.Duration) error
 }
 
 func (v *validation) cleanUp(ctx context.Context) {
-	if !v.presented {
+	if !v.begun {
 		return
 	}
-	v.presented = false
+	v.begun = false
 	if err := v.solver.CleanUp(ctx, v.answer); err != nil {
 		slog.Warn("clean-up failed", "identifier", v.name(), "challenge", v.kind(), "error", err)
 		v.tell(report.CleanUpFailed, err.Error())
 		return
 	}
-	v.tell(report.CleanedUp, "")
+	if v.presented {
+		v.tell(report.CleanedUp, "")
+	}
 }
 
 // attempt is the validation's line in the error.
 func (v *validation) attempt() fault.Attempt {
-	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error()}
+	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Offered: v.offered}
 	var problem *acme.Problem
 	if errors.As(v.err, &problem) {
 		attempt.Problem = &problem.ProblemDetails

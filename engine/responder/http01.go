@@ -13,7 +13,11 @@ import (
 	"pylego/engine/acme"
 )
 
-const challengePath = "/.well-known/acme-challenge/"
+const (
+	challengePath = "/.well-known/acme-challenge/"
+	// lastAnswers is how long answers may still be written after the last order.
+	lastAnswers = 100 * time.Millisecond
+)
 
 // httpAnswers serves key authorizations by token and Host (RFC 8555 section 8.3);
 // everything else is 404.
@@ -71,12 +75,13 @@ func (h *httpAnswers) serve(listener net.Listener) (stop func()) {
 	server.SetKeepAlivesEnabled(false)
 	go func() { _ = server.Serve(listener) }() // ends with ErrServerClosed
 	return func() {
-		// Shutdown lets an answer that is being written end, and shuts the socket
-		// down even where a forked process holds a copy of it.
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
-		_ = server.Shutdown(ctx)
-		_ = server.Close()
+		_ = listener.Close() // the port is free; an answer that is being written may end
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+			defer cancel()
+			_ = server.Shutdown(ctx)
+			_ = server.Close()
+		}()
 	}
 }
 

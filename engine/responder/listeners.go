@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -36,8 +37,9 @@ type Solver struct {
 	kind string
 	key  key
 
-	mu     sync.Mutex
-	server *server // set by Prepare
+	mu        sync.Mutex
+	server    *server // set by Prepare
+	presented []acme.Answer
 }
 
 // HTTP01 answers RFC 8555 section 8.3 on host:port; host "" is every interface.
@@ -80,15 +82,26 @@ func (s *Solver) Present(ctx context.Context, answer acme.Answer) error {
 	if err := s.Prepare(ctx); err != nil {
 		return err
 	}
-	return s.server.answers.add(ctx, answer)
+	if err := s.server.answers.add(ctx, answer); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.presented = append(s.presented, answer)
+	return nil
 }
 
 // Wait has nothing to wait for: what a listener presents is visible at once.
 func (s *Solver) Wait(context.Context, acme.Answer) error { return nil }
 
-// CleanUp takes the answer away.
+// CleanUp takes the answer away, if it was ours: another order may show the same one.
 func (s *Solver) CleanUp(_ context.Context, answer acme.Answer) error {
-	s.server.answers.remove(answer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.presented, answer); i >= 0 {
+		s.presented = slices.Delete(s.presented, i, i+1)
+		s.server.answers.remove(answer)
+	}
 	return nil
 }
 
@@ -134,7 +147,6 @@ func join(ctx context.Context, k key) (*server, error) {
 
 	if first {
 		s.start(ctx, k)
-		close(s.ready)
 	}
 	select {
 	case <-s.ready:
@@ -146,7 +158,7 @@ func join(ctx context.Context, k key) (*server, error) {
 		return s, nil
 	}
 	leave(k, s)
-	if !first && errors.Is(s.err, context.Canceled) {
+	if !first && (errors.Is(s.err, context.Canceled) || errors.Is(s.err, context.DeadlineExceeded)) {
 		return join(ctx, k) // the one who was binding has given up; take its place
 	}
 	return nil, s.err
@@ -167,7 +179,10 @@ func leave(k key, s *server) {
 }
 
 func (s *server) start(ctx context.Context, k key) {
+	defer close(s.ready)
 	listener, err := listen(ctx, k)
+	servers.Lock() // who stops waiting looks at the server, too
+	defer servers.Unlock()
 	if err != nil {
 		s.err = err
 		return
@@ -177,7 +192,11 @@ func (s *server) start(ctx context.Context, k key) {
 	} else {
 		s.answers = newTLSAnswers()
 	}
-	s.stop = s.answers.serve(netutil.LimitListener(listener, maxConnections))
+	stop := s.answers.serve(netutil.LimitListener(listener, maxConnections))
+	s.stop = func() {
+		hangUp(listener)
+		stop()
+	}
 }
 
 // listen binds the port. One that another process holds may be another worker's,

@@ -22,10 +22,14 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
+	"pylego/engine/transport"
 )
 
 // acmeTLS is the protocol of RFC 8737 section 6.2; nothing else is spoken here.
 const acmeTLS = "acme-tls/1"
+
+// acceptPause is between two tries to accept where the system refuses.
+const acceptPause = 10 * time.Millisecond
 
 // acmeIdentifier is the certificate extension of RFC 8737 section 6.1.
 var acmeIdentifier = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 31}
@@ -91,8 +95,12 @@ func (t *tlsAnswers) serve(listener net.Listener) (stop func()) {
 	go func() {
 		for {
 			connection, err := listener.Accept()
-			if err != nil {
-				return // closed
+			if errors.Is(err, net.ErrClosed) || running.Err() != nil {
+				return
+			}
+			if err != nil { // no descriptor left, say: the next one may be there
+				_ = transport.Sleep(running, acceptPause)
+				continue
 			}
 			go func() { _ = fault.Guard(func() error { t.answer(running, connection); return nil }) }()
 		}

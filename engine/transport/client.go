@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -101,7 +102,7 @@ type Response struct {
 func (r *Response) RetryAfter() time.Duration {
 	value := r.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
+		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
 		return max(0, time.Until(date))
@@ -187,7 +188,8 @@ func CheckURL(address string) error {
 
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	if request.URL.Scheme != "https" {
-		return fmt.Errorf("refused a redirect to %s: not https", request.URL.Redacted())
+		return fault.New(fault.LegoClientCreationFailed, "%s redirects to %s, which is refused: ACME servers are reached by https only (RFC 8555 section 6.1)",
+			via[0].URL.Host, request.URL.Redacted())
 	}
 	if len(via) >= 5 {
 		return errors.New("more than 5 redirects")
@@ -222,6 +224,10 @@ func host(address string) string {
 func unreachable(ctx context.Context, host string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	var refused *fault.Error // by checkRedirect
+	if errors.As(err, &refused) {
+		return refused
 	}
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strings"
@@ -59,27 +60,40 @@ func limiterFor(host string) *limiter {
 // the end of a pause that the CA has asked for.
 func (l *limiter) acquire(ctx context.Context) error {
 	for {
-		l.mu.Lock()
-		wait := time.Until(l.paused)
-		l.mu.Unlock()
-		if wait <= 0 {
-			break
-		}
-		if err := Sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, l.pausedFor()); err != nil {
 			return err
 		}
-	}
-	if l.rate != nil {
-		if err := l.rate.Wait(ctx); err != nil {
+		if err := l.inTime(ctx); err != nil {
 			return err
 		}
+		select {
+		case l.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if l.pausedFor() <= 0 {
+			return nil
+		}
+		l.release() // the pause began while we were in line
 	}
-	select {
-	case l.slots <- struct{}{}:
+}
+
+// inTime waits for the rate. Where that would take longer than the caller has,
+// rate says so at once, in an error of its own.
+func (l *limiter) inTime(ctx context.Context) error {
+	if l.rate == nil {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	if err := l.rate.Wait(ctx); err != nil {
+		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
+	}
+	return nil
+}
+
+func (l *limiter) pausedFor() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.paused)
 }
 
 func (l *limiter) release() { <-l.slots }
@@ -95,6 +109,9 @@ func (l *limiter) pause(wait time.Duration) {
 
 // Sleep waits, or ends with the context.
 func Sleep(ctx context.Context, wait time.Duration) error {
+	if wait <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

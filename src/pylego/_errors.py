@@ -23,8 +23,10 @@ LEGOError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass
@@ -94,10 +96,7 @@ class LEGOError(Exception):
         self.acme_type = acme_type
         self.subproblems = subproblems or []
         self.info = info or {}
-        seconds = self.info.get("retry_after")
-        self.retry_after: datetime | None = (
-            datetime.now(timezone.utc) + timedelta(seconds=seconds) if seconds else None
-        )
+        self.retry_after: datetime | None = _from_now(self.info.get("retry_after"))
         """When the CA allows another try (Retry-After), where it said so."""
 
     @property
@@ -122,6 +121,14 @@ class LEGOError(Exception):
             Attempt(Identifier(**attempt["identifier"]), attempt["challenge"], attempt["detail"])
             for attempt in self.info.get("attempts", [])
         ]
+
+
+def _from_now(seconds: float | None) -> datetime | None:
+    if not seconds:
+        return None
+    from datetime import datetime, timedelta, timezone  # noqa: PLC0415 -- a third of our import time
+
+    return datetime.now(timezone.utc) + timedelta(seconds=seconds)
 
 
 class InvalidRequest(LEGOError):

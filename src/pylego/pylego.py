@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from pylego._errors import Identifier, LEGOError, Subproblem, from_info
 from pylego._operations import RunLegoCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "Identifier",
@@ -143,15 +144,21 @@ def run_lego_command(
         "server": server,
         "csr": _text(csr),
         "plugin": plugin,
-        "env": env or {},
+        "env": dict(env) if isinstance(env, Mapping) else env or {},
         "private_key": _text(private_key),
         **{name: value for name, value in optional.items() if value is not None},
     }
-    return _response(library.RunLegoCommand(json.dumps(message).encode()))
+    try:
+        encoded = json.dumps(message).encode()
+    except TypeError as error:
+        detail = f"the arguments do not fit: {error}"
+        raise LEGOError(detail, code="invalid_arguments") from error
+    return _response(library.RunLegoCommand(encoded))
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    # What is no text is no PEM either: the engine says so.
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _response(answer: bytes) -> LEGOResponse:

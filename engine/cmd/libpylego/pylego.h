@@ -29,8 +29,8 @@ uint64_t pylego_open(void);
 /* Readable when messages wait; -1: no such engine. Not to be read from or closed. */
 int pylego_descriptor(uint64_t engine);
 
-/* Starts a job: {"operation": ..., "input": {...}, "timeout": seconds}; returns
- * its number, 0: no such engine. */
+/* Starts a job: {"operation": ..., "input": {...}, "timeout": seconds, "events":
+ * true to be told them}; returns its number, 0: no such engine. */
 uint64_t pylego_start(uint64_t engine, char *request, size_t length);
 
 /* All waiting messages of all jobs as one JSON array; NULL: none came in time.

@@ -136,6 +136,7 @@ class Engine:
             "operation": operation,
             "input": {"caller": _caller(), **message},
             "timeout": timeout or 0,
+            "events": on_event is not None,
             "log_level": _level(),
         }
         encoded = json.dumps(request).encode()

@@ -1,0 +1,218 @@
+package transport
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pylego/engine/fault"
+)
+
+// serve gives an HTTPS server and the root that vouches for it.
+func serve(t *testing.T, handler http.HandlerFunc) (server *httptest.Server, root string) {
+	t.Helper()
+	server = httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}
+
+func newClient(t *testing.T, trust Trust) *Client {
+	t.Helper()
+	client, err := New(Config{Trust: trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+func codeOf(err error) fault.Code {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known.Code
+	}
+	return ""
+}
+
+func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+
+func TestAWrongRootFailsThatClientOnly(t *testing.T) {
+	t.Parallel()
+	server, right := serve(t, hello)
+	file := filepath.Join(t.TempDir(), "root.pem")
+	if err := os.WriteFile(file, []byte(right), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := newClient(t, Trust{NoSystem: true}).Get(t.Context(), server.URL)
+	if codeOf(err) != fault.NetworkError || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+		t.Errorf("%v", err)
+	}
+	for _, trust := range []Trust{
+		{Files: []string{file}, NoSystem: true}, {PEM: right, NoSystem: true}, {PEM: right},
+		{Directory: filepath.Dir(file), NoSystem: true}, {PEM: right, NoSystem: true, ServerName: "example.com"},
+	} {
+		if response, err := newClient(t, trust).Get(t.Context(), server.URL); err != nil || string(response.Body) != "hello" {
+			t.Errorf("%+v: %v", trust, err)
+		}
+	}
+	if _, err := newClient(t, Trust{PEM: right, ServerName: "other.example"}).Get(t.Context(), server.URL); codeOf(err) != fault.NetworkError {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestABadTrustFileIsNamed(t *testing.T) {
+	t.Parallel()
+	malformed := filepath.Join(t.TempDir(), "malformed.pem")
+	if err := os.WriteFile(malformed, []byte("-----BEGIN CERTIFICATE-----\nnonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, trust := range []Trust{{Files: []string{malformed}}, {Files: []string{malformed + ".missing"}}, {PEM: "nonsense"}} {
+		_, err := New(Config{Trust: trust})
+		if codeOf(err) != fault.LegoClientCreationFailed || len(trust.Files) > 0 && !strings.Contains(err.Error(), trust.Files[0]) {
+			t.Errorf("%+v: %v", trust, err)
+		}
+	}
+}
+
+func TestAReplacedTrustFileIsAnotherFingerprint(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "root.pem")
+	seen := map[string]bool{}
+	for _, content := range []string{"", "one", "three"} {
+		if content != "" {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen[Config{Trust: Trust{Files: []string{file}}}.Fingerprint()] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%v", seen)
+	}
+}
+
+func TestOnlyHTTPSIsSpoken(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(http.HandlerFunc(hello))
+	defer plain.Close()
+	server, root := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, plain.URL, http.StatusTemporaryRedirect)
+	})
+	client := newClient(t, Trust{PEM: root, NoSystem: true})
+	for _, address := range []string{plain.URL, "ftp://x.example", "x.example", "https://", "%"} {
+		if _, err := client.Get(t.Context(), address); codeOf(err) != fault.InvalidArguments {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	_, err := client.Get(t.Context(), server.URL)
+	if fault.Lookup(codeOf(err)).Retryable || codeOf(err) == "" || !strings.Contains(err.Error(), "https only") {
+		t.Errorf("%v", err)
+	}
+	if _, err := client.Post(t.Context(), server.URL, []byte("{}")); err == nil {
+		t.Error("a JWS went to http")
+	}
+}
+
+func TestABodyOverTheLimitIsRefused(t *testing.T) {
+	t.Parallel()
+	server, root := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		chunk := make([]byte, 1<<20)
+		for {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	_, err := newClient(t, Trust{PEM: root, NoSystem: true}).Get(t.Context(), server.URL)
+	if codeOf(err) != fault.CertificateObtainFailed || !strings.Contains(err.Error(), "more than 4 MB") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheCallersCancellationStaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	server, root := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // net/http notices a client that has gone only then
+		close(asked)
+		<-r.Context().Done()
+	})
+	client := newClient(t, Trust{PEM: root, NoSystem: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	if _, err := client.Post(ctx, server.URL, []byte("{}")); !errors.Is(err, context.Canceled) || codeOf(err) != "" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestA429PausesAllJobsOfItsHost(t *testing.T) {
+	t.Parallel()
+	refusals := make(chan struct{}, 1)
+	refusals <- struct{}{}
+	server, root := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-refusals:
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			hello(w, r)
+		}
+	})
+	first, second := newClient(t, Trust{PEM: root, NoSystem: true}), newClient(t, Trust{PEM: root, NoSystem: true})
+	began := time.Now()
+	if response, err := first.Get(t.Context(), server.URL); err != nil || response.Status != 429 || response.RetryAfter() != time.Second {
+		t.Fatal(err)
+	}
+	if _, err := second.Get(t.Context(), server.URL); err != nil || time.Since(began) < time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestRetryAfterIsSecondsOrADate(t *testing.T) {
+	t.Parallel()
+	in10 := time.Now().Add(10 * time.Second).UTC().Format(http.TimeFormat)
+	for value, want := range map[string]time.Duration{
+		"": 0, "5": 5 * time.Second, "-5": 0, "soon": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0, in10: 10 * time.Second,
+	} {
+		got := (&Response{Header: http.Header{"Retry-After": {value}}}).RetryAfter()
+		if got > want || got < want-2*time.Second || got < 0 {
+			t.Errorf("%q: %v", value, got)
+		}
+	}
+	if got := (&Response{Header: http.Header{"Retry-After": {"99999999999"}}}).RetryAfter(); got < time.Hour {
+		t.Error(got)
+	}
+}
+
+func TestAProxysPasswordIsInNoError(t *testing.T) {
+	t.Parallel()
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer refusing.Close()
+	for _, proxy := range []string{
+		strings.Replace(refusing.URL, "http://", "http://user:s3cret@", 1),
+		"http://user:s3cret@127.0.0.1:1", "https://user:s3cret@127.0.0.1:1", "socks5://user:s3cret@127.0.0.1:1",
+	} {
+		client, err := New(Config{Proxy: Proxy{HTTPS: proxy}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Get(t.Context(), "https://ca.example/dir")
+		if codeOf(err) != fault.NetworkError || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%v", err)
+		}
+		client.Close()
+	}
+}

@@ -35,8 +35,6 @@ type Faults struct {
 type middleware struct {
 	next http.Handler
 
-	ordering sync.RWMutex
-
 	mu       sync.Mutex
 	faults   Faults
 	requests map[string]int
@@ -95,27 +93,11 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Replay-Nonce", m.freshNonce())
 		writeProblem(w, acme.BadNonceProblem("the nonce was rejected, as the test asked"))
 	default:
-		defer m.apart(kindOf(r.URL.Path))()
 		if err := quietly(func() { m.next.ServeHTTP(w, r) }); err != nil {
 			slog.Debug(err.Error(), "source", "pebble")
 			writeProblem(w, acme.InternalErrorProblem(err.Error()))
 		}
 	}
-}
-
-// apart keeps new orders and requests for authorizations apart. Pebble 2.10.1
-// takes its store's lock and an authorization's lock in either order in them,
-// and now and then locks itself up for good.
-func (m *middleware) apart(kind string) (done func()) {
-	switch kind {
-	case "newOrder":
-		m.ordering.Lock()
-		return m.ordering.Unlock
-	case "authorization":
-		m.ordering.RLock()
-		return m.ordering.RUnlock
-	}
-	return func() {}
 }
 
 // take counts the request and takes its share of the faults.

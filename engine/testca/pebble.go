@@ -75,7 +75,7 @@ func newPebble(cfg Config, resolver string) (built *pebble, err error) {
 		}
 	}
 
-	return &pebble{ca: issuer, acme: front.Handler(), management: front.ManagementHandler()}, nil
+	return &pebble{ca: issuer, acme: &lockups{next: front.Handler(), store: store}, management: front.ManagementHandler()}, nil
 }
 
 // neverReuse makes 0 percent mean none. Pebble uses a valid authorization again

@@ -1,0 +1,17 @@
+module pylego/benchmarks/acmez
+
+go 1.26.0
+
+require (
+	github.com/mholt/acmez/v3 v3.1.7
+	pylego/benchmarks v0.0.0
+)
+
+require (
+	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/sync v0.23.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)
+
+replace pylego/benchmarks => ..

@@ -1,0 +1,96 @@
+"""Obtains certificates with whichever pylego this Python has: ours, or 0.1.49.
+
+It takes the commands that go/worker/worker.go describes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pylego
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Obtain = Callable[[int], object]
+
+
+def ours(command: dict[str, Any], orders: list[list[str]]) -> tuple[Obtain, Obtain]:
+    """One function for an account each, one for an account that stays."""
+    challenges = pylego.HTTP01(host="127.0.0.1", port=command["port"])
+    trust = Path(command["trust"]).read_text()
+
+    def client() -> pylego.Client:
+        return pylego.Client(command["directory"], trust=trust, accept_terms=True)
+
+    staying = client()
+    return (
+        lambda number: client().obtain(*orders[number], challenges=challenges),
+        lambda number: staying.obtain(*orders[number], challenges=challenges),
+    )
+
+
+def old(command: dict[str, Any], requests: list[str]) -> tuple[Obtain, Obtain]:
+    """0.1.49 makes an account for each call and cannot tell its key."""
+    settings = {
+        "SSL_CERT_FILE": command["trust"],
+        "HTTP01_IFACE": "127.0.0.1",
+        "HTTP01_PORT": str(command["port"]),
+    }
+
+    def obtain(number: int) -> object:
+        return pylego.run_lego_command(
+            email="bench@bench.example",
+            server=command["directory"],
+            csr=requests[number].encode(),
+            env=settings,
+            plugin="http",
+        )
+
+    return obtain, obtain
+
+
+def run(command: dict[str, Any]) -> float:
+    """Do what the command says; return the seconds."""
+    orders = command["orders"]
+    if hasattr(pylego, "Client"):
+        each, staying = ours(command, orders)
+    else:
+        each, staying = old(command, command["requests"])
+    first = 0
+    if command["same_account"]:
+        staying(0)
+        first, each = 1, staying
+    if command["at_once"] == 1:
+        began = time.perf_counter()
+        for number in range(first, len(orders)):
+            each(number)
+        return time.perf_counter() - began
+    began = time.perf_counter()
+    with ThreadPoolExecutor(command["at_once"]) as threads:
+        for _ in threads.map(each, range(first, len(orders))):
+            pass
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Answer commands until stdin ends."""
+    # 0.1.49 prints its log to stdout, where the answers go.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        try:
+            answer: dict[str, object] = {"seconds": run(json.loads(line))}
+        except Exception as error:  # noqa: BLE001 -- whatever it is goes into the table
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ import (
 	legoacme "github.com/go-acme/lego/v5/acme"
 
 	"pylego/engine/fault"
+	"pylego/engine/system"
 	"pylego/engine/transport"
 )
 
@@ -123,7 +124,7 @@ func (s *Server) post(ctx context.Context, key crypto.Signer, kid, url string, p
 			}
 		}
 		if try >= politeNonceTries {
-			if err := transport.Sleep(ctx, nonceBackOff); err != nil {
+			if err := system.Sleep(ctx, nonceBackOff); err != nil {
 				return nil, err
 			}
 		}
@@ -143,7 +144,7 @@ func retried(ctx context.Context, send func() (*transport.Response, error)) (*tr
 		if err == nil || !transient(err) {
 			return response, err
 		}
-		if err := transport.Sleep(ctx, wait); err != nil {
+		if err := system.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

@@ -81,9 +81,10 @@ func (d *ErrorData) problem(p *acme.Problem) {
 		d.Phase = "challenge"
 	}
 	switch p.Type {
-	case legoacme.RateLimitedErrorType, legoacme.ServerInternalErrorType, legoacme.BadNonceErrorType,
-		legoacme.ConnectionErrorType, legoacme.DNSErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType:
+	case legoacme.RateLimitedErrorType, legoacme.ServerInternalErrorType, legoacme.BadNonceErrorType:
 		d.Retryable = true
+	case legoacme.ConnectionErrorType, legoacme.DNSErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType:
+		d.Retryable = len(d.Attempts) > 0 // a name may be reachable later; an account is not allowed more
 	default:
 		d.Retryable = p.HTTPStatus >= 500
 	}

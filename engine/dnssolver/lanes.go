@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"pylego/engine/system"
 )
 
 // parallelSafe names the providers that write single records, so that changes
@@ -90,7 +92,7 @@ func (ln *lane) restFor(ctx context.Context, waiting func(time.Duration)) error 
 		return nil
 	}
 	waiting(rest)
-	return sleep(ctx, rest)
+	return system.Sleep(ctx, rest)
 }
 
 // leave lets the next one in; it will have to rest for a pause.
@@ -131,17 +133,5 @@ func (l *lanes) sweep() {
 		if ln.users == 0 && !now.Before(ln.rest) {
 			delete(l.lanes, key)
 		}
-	}
-}
-
-// sleep is a wait that can be cancelled.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
+	"pylego/engine/system"
 )
 
 const (
@@ -32,7 +33,7 @@ func (s *Solver) Wait(ctx context.Context, answer acme.Answer) error {
 	r.mu.Unlock()
 	switch {
 	case p.Wait > 0:
-		if err := sleep(ctx, p.Wait); err != nil {
+		if err := system.Sleep(ctx, p.Wait); err != nil {
 			return interrupted(err, "waiting for propagation of "+info.EffectiveFQDN)
 		}
 		return nil
@@ -91,7 +92,7 @@ func (c *check) run(ctx context.Context, timeout, interval time.Duration) error 
 		case moved:
 			continue
 		}
-		_ = sleep(limited, pause) // where it was cut short, the round that follows is too
+		_ = system.Sleep(limited, pause) // where it was cut short, the round that follows is too
 	}
 }
 

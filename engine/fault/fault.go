@@ -25,6 +25,7 @@ type Attempt struct {
 	Challenge  string                   `json:"challenge"`
 	Detail     string                   `json:"detail"`
 	Problem    *legoacme.ProblemDetails `json:"problem,omitempty"`
+	Code       Code                     `json:"-"` // where there is no problem of the CA's
 	Offered    []string                 `json:"-"` // the types of challenges that the CA offered
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
-	"pylego/engine/transport"
+	"pylego/engine/system"
 )
 
 const (
@@ -42,14 +42,14 @@ func untilValid(ctx context.Context, order *acme.Order) error {
 			return fault.New(fault.CertificateObtainFailed, "the CA put the order %s back to %q", order.URL, order.Status)
 		}
 		spent := time.Since(began)
-		if spent > patience {
-			return fault.New(fault.CertificateObtainFailed, "the CA has kept the order %s %s for %s", order.URL, order.Status, patience)
+		if spent > patience || order.RetryAfter > patience {
+			return fault.New(fault.CertificateObtainFailed, "the CA keeps the order %s %s: it was waited for %s, and is to be asked again in %s", order.URL, order.Status, spent.Round(time.Second), order.RetryAfter)
 		}
 		wait := pollInterval(spent, order.RoundTrip, order.RetryAfter)
 		if look == 0 && order.RoundTrip > politeInterval {
 			wait = order.RetryAfter // the way there and back is a wait of its own
 		}
-		if err := transport.Sleep(ctx, wait); err != nil {
+		if err := system.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		if err := order.Refresh(ctx); err != nil {

@@ -125,6 +125,17 @@ func (s *solvers) choose(authorization *acme.Authorization) (*prepared, *legoacm
 // dns, caa, rejectedIdentifier and rateLimited it would have the same ones.
 var unreachable = []string{legoacme.ConnectionErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType}
 
+// unpresented are our own failures of the same kind: a port that could not be
+// bound, a provider that refused, a record that nobody saw.
+var unpresented = []fault.Code{fault.CertificateObtainFailed, fault.DNSProviderFailed, fault.PropagationTimeout}
+
+func ofTypeAlone(attempt fault.Attempt) bool {
+	if attempt.Problem != nil {
+		return slices.Contains(unreachable, attempt.Problem.Type)
+	}
+	return slices.Contains(unpresented, attempt.Code)
+}
+
 // after returns the solvers for a second try: those after the type that failed,
 // if it failed in a way that concerns only itself and the CA offers another.
 func (s *solvers) after(err error) *solvers {
@@ -134,7 +145,7 @@ func (s *solvers) after(err error) *solvers {
 	}
 	last := -1
 	for _, attempt := range failed.Attempts {
-		if attempt.Problem != nil && !slices.Contains(unreachable, attempt.Problem.Type) {
+		if !ofTypeAlone(attempt) {
 			return nil
 		}
 		index := slices.IndexFunc(s.list, func(p *prepared) bool { return p.Type() == attempt.Challenge })

@@ -125,8 +125,8 @@ func (v *validation) untilDecided(ctx context.Context) error {
 			}
 			again++
 			triggered = time.Now()
-		case time.Since(began) > patience:
-			return fault.New(fault.ChallengeFailed, "the CA has not decided for %s", patience)
+		case time.Since(began) > patience || v.authorization.RetryAfter > patience:
+			return fault.New(fault.ChallengeFailed, "the CA has not decided for %s, and is to be asked again in %s", time.Since(began).Round(time.Second), v.authorization.RetryAfter)
 		}
 	}
 }
@@ -183,7 +183,7 @@ func (v *validation) cleanUp(ctx context.Context) {
 
 // attempt is the validation's line in the error.
 func (v *validation) attempt() fault.Attempt {
-	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Offered: v.offered}
+	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Code: codeOf(v.err), Offered: v.offered}
 	var problem *acme.Problem
 	if errors.As(v.err, &problem) {
 		attempt.Problem = &problem.ProblemDetails

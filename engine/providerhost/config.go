@@ -5,13 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"pylego/engine/fault"
+	"pylego/engine/system"
 )
 
 // Config says what a host is: orders whose configs are equal may share one.
@@ -116,9 +115,5 @@ func fileState(directory, path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(directory, path)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "absent"
-	}
-	return fmt.Sprintf("%d %d %d", inode(info), info.ModTime().UnixNano(), info.Size())
+	return system.FileState(path)
 }

@@ -17,7 +17,7 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
-	"pylego/engine/transport"
+	"pylego/engine/system"
 )
 
 const (
@@ -213,7 +213,7 @@ func listen(ctx context.Context, k key) (net.Listener, error) {
 		case !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > busyFor:
 			return nil, fault.Wrap(fault.CertificateObtainFailed, err, "cannot listen on %s for %s%s", k.address, k.kind, advice(err))
 		}
-		if err := transport.Sleep(ctx, busyRetry); err != nil {
+		if err := system.Sleep(ctx, busyRetry); err != nil {
 			return nil, err
 		}
 	}

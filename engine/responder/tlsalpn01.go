@@ -22,7 +22,7 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
-	"pylego/engine/transport"
+	"pylego/engine/system"
 )
 
 // acmeTLS is the protocol of RFC 8737 section 6.2; nothing else is spoken here.
@@ -99,7 +99,7 @@ func (t *tlsAnswers) serve(listener net.Listener) (stop func()) {
 				return
 			}
 			if err != nil { // no descriptor left, say: the next one may be there
-				_ = transport.Sleep(running, acceptPause)
+				_ = system.Sleep(running, acceptPause)
 				continue
 			}
 			go func() { _ = fault.Guard(func() error { t.answer(running, connection); return nil }) }()

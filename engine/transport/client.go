@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -63,7 +64,10 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy := (&httpproxy.Config{HTTPSProxy: config.Proxy.HTTPS, NoProxy: config.Proxy.No}).ProxyFunc()
+	proxy, err := config.Proxy.function()
+	if err != nil {
+		return nil, err
+	}
 	agent := fmt.Sprintf("pylego/%s lego/5.3.1 (%s; %s)", Version, runtime.GOOS, runtime.GOARCH)
 	if config.UserAgent != "" {
 		agent = config.UserAgent + " " + agent
@@ -74,7 +78,7 @@ func New(config Config) (*Client, error) {
 			Timeout:       requestTimeout,
 			CheckRedirect: checkRedirect,
 			Transport: &http.Transport{
-				Proxy:                 hideProxy(proxy),
+				Proxy:                 proxy,
 				DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 				TLSClientConfig:       &tls.Config{RootCAs: roots, ServerName: config.Trust.ServerName, MinVersion: tls.VersionTLS12},
 				TLSHandshakeTimeout:   30 * time.Second,
@@ -200,15 +204,21 @@ func checkRedirect(request *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// hideProxy keeps a malformed proxy URL, and a password in it, out of error texts.
-func hideProxy(proxy func(*url.URL) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
-	return func(request *http.Request) (*url.URL, error) {
-		address, err := proxy(request.URL)
-		if err != nil {
-			return nil, errors.New("the proxy setting is not a valid URL")
+// function refuses a setting that is no URL, which httpproxy would ignore: the
+// requests would go out directly. The setting may hold a password and is not quoted.
+func (p Proxy) function() (func(*http.Request) (*url.URL, error), error) {
+	if p.HTTPS != "" {
+		address := p.HTTPS
+		if !strings.Contains(address, "://") {
+			address = "http://" + address // "host:port" will do
 		}
-		return address, nil
+		parsed, err := url.Parse(address)
+		if err != nil || parsed.Host == "" || parsed.Scheme == "" {
+			return nil, fault.New(fault.InvalidEnvironment, "the proxy setting HTTPS_PROXY is not a URL")
+		}
 	}
+	proxy := (&httpproxy.Config{HTTPSProxy: p.HTTPS, NoProxy: p.No}).ProxyFunc()
+	return func(request *http.Request) (*url.URL, error) { return proxy(request.URL) }, nil
 }
 
 func host(address string) string {

@@ -216,3 +216,13 @@ func TestAProxysPasswordIsInNoError(t *testing.T) {
 		client.Close()
 	}
 }
+
+func TestAProxySettingThatIsNoURLIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, proxy := range []string{"http://user:s3cret@host:port", "://s3cret", "http://", "s3cret host"} {
+		_, err := New(Config{Proxy: Proxy{HTTPS: proxy}})
+		if codeOf(err) != fault.InvalidEnvironment || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: %v", proxy, err)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"pylego/engine/system"
 )
 
 const (
@@ -60,7 +62,7 @@ func limiterFor(host string) *limiter {
 // the end of a pause that the CA has asked for.
 func (l *limiter) acquire(ctx context.Context) error {
 	for {
-		if err := Sleep(ctx, l.pausedFor()); err != nil {
+		if err := system.Sleep(ctx, l.pausedFor()); err != nil {
 			return err
 		}
 		if err := l.inTime(ctx); err != nil {
@@ -104,20 +106,5 @@ func (l *limiter) pause(wait time.Duration) {
 	defer l.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(l.paused) {
 		l.paused = until
-	}
-}
-
-// Sleep waits, or ends with the context.
-func Sleep(ctx context.Context, wait time.Duration) error {
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"pylego/engine/fault"
+	"pylego/engine/system"
 )
 
 // Trust says which roots may vouch for a CA's own HTTPS certificate.
@@ -68,21 +69,12 @@ func (t Trust) fingerprint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %t %q", t.PEM, t.NoSystem, t.ServerName)
 	for _, file := range append(append([]string{}, t.Files...), filepath.SplitList(t.Directory)...) {
-		fmt.Fprintf(&b, " %q %s", file, FileState(file))
+		fmt.Fprintf(&b, " %q %s", file, system.FileState(file))
 	}
 	return b.String()
 }
 
-// FileState tells a file from its replacement.
-func FileState(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "unreadable"
-	}
-	return fmt.Sprintf("%d %d %d", inode(info), info.ModTime().UnixNano(), info.Size())
-}
-
-var system struct {
+var parsed struct {
 	sync.Mutex
 	state string
 	roots *x509.CertPool
@@ -91,12 +83,12 @@ var system struct {
 // systemRoots parses the system's roots again only when their file has changed:
 // parsing takes milliseconds, and every new CA would pay them.
 func systemRoots() *x509.CertPool {
-	system.Lock()
-	defer system.Unlock()
+	parsed.Lock()
+	defer parsed.Unlock()
 	for _, file := range systemFiles {
-		state := file + FileState(file)
-		if system.roots != nil && system.state == state {
-			return system.roots.Clone()
+		state := file + system.FileState(file)
+		if parsed.roots != nil && parsed.state == state {
+			return parsed.roots.Clone()
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -104,7 +96,7 @@ func systemRoots() *x509.CertPool {
 		}
 		roots := x509.NewCertPool()
 		if roots.AppendCertsFromPEM(data) {
-			system.roots, system.state = roots, state
+			parsed.roots, parsed.state = roots, state
 			return roots.Clone()
 		}
 	}

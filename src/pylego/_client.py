@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pylego import _engine
 from pylego._challenges import Challenge
-from pylego._operations import AccountSettings, Obtain, Operation, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pylego._events import EventCallback
     from pylego._models import Certificate
+    from pylego._operations import Operation
 
 Value = TypeVar("Value")
 
@@ -54,6 +53,8 @@ class Client:
         on_event: EventCallback | None = None,
     ) -> None:
         """Keep the settings; nothing is sent."""
+        from pylego._operations import AccountSettings, Server  # noqa: PLC0415 -- see below
+
         self._server = Server(directory=directory, trust=trust)
         self._account = AccountSettings(
             key=account_key, email=email, accept_terms=accept_terms, eab=eab
@@ -90,6 +91,10 @@ class Client:
             DeadlineExceeded: the timeout is over.
             EngineError: the engine cannot run here.
         """
+        # Not at the import: a program that only imports pylego, to catch its errors
+        # say, need not wait for what calls are made of.
+        from pylego._operations import Obtain  # noqa: PLC0415
+
         operation = Obtain(
             server=self._server,
             account=self._account,
@@ -101,7 +106,7 @@ class Client:
             cleanup_timeout=self._cleanup_timeout,
         )
         certificate = self._run(operation, timeout)
-        self._account = replace(self._account, key=certificate.account_key)
+        self._account = self._account.with_key(certificate.account_key)
         return certificate
 
     def _run(self, operation: Operation[Value], timeout: float | None) -> Value:

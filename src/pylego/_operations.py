@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pylego._errors import Identifier
@@ -55,6 +55,10 @@ class AccountSettings:
     accept_terms: bool = False
     eab: tuple[str, str] | None = field(default=None, repr=False)
     """Key identifier and HMAC key of an external account."""
+
+    def with_key(self, key: str) -> AccountSettings:
+        """Return the same account with the key that was made for it."""
+        return replace(self, key=key)
 
     def message(self) -> Message:
         """Describe the account to the engine."""

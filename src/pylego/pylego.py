@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pylego import _engine
 from pylego._errors import Identifier, LEGOError, Subproblem, from_info
-from pylego._operations import RunLegoCommand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +69,8 @@ class Library:
         Exceptions of signal handlers, such as KeyboardInterrupt, come through
         when the order has cleaned up.
         """
+        from pylego._operations import RunLegoCommand  # noqa: PLC0415 -- as in _client.py
+
         operation = RunLegoCommand(text=message.decode())
         try:
             job = _engine.start(operation.name, operation.message())

@@ -33,6 +33,11 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(_key_identifier(self.key.public_key()), critical=False)
+            # Python 3.13 trusts no intermediate without it (RFC 5280 section 4.2.1.1).
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()),
+                critical=False,
+            )
             .sign(issuer.key, hashes.SHA256())
         )
 

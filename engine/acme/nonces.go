@@ -10,12 +10,8 @@ import (
 	"pylego/engine/transport"
 )
 
-const (
-	// maxNonces bounds what is kept: a nonce that waits for long has expired at the CA anyway.
-	maxNonces = 64
-	// maxFetching bounds the newNonce requests under way.
-	maxFetching = 4
-)
+// maxNonces bounds what is kept: a nonce that waits for long has expired at the CA anyway.
+const maxNonces = 64
 
 // nonces are kept for the next request (RFC 8555 section 6.5). They belong to
 // the CA, not to an account, so all accounts of a Server share them. Who finds
@@ -63,7 +59,7 @@ func (n *nonces) take(ctx context.Context) (string, error) {
 	}
 	mine := make(chan nonceOrError, 1)
 	n.waiting = append(n.waiting, mine)
-	if n.fetching < min(len(n.waiting), maxFetching) {
+	if n.fetching < min(len(n.waiting), transport.NewNonceInFlight) {
 		n.fetching++
 		go n.fetch()
 	}

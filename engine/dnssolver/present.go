@@ -107,11 +107,7 @@ func (s *Solver) write(ctx context.Context, answer acme.Answer, r *record) (*lan
 }
 
 func (s *Solver) inLine(err error) error {
-	code := fault.Cancelled
-	if errors.Is(err, context.DeadlineExceeded) {
-		code = fault.DeadlineExceeded
-	}
-	return fault.Wrap(code, err, "still in line for DNS provider %s", s.config.Provider)
+	return interrupted(err, "still in line for DNS provider "+s.config.Provider)
 }
 
 // CleanUp has the provider delete the record; it does nothing where none can
@@ -180,12 +176,7 @@ func (s *Solver) otherHost(ctx context.Context, hanging *providerhost.Lease) (*p
 }
 
 func (s *Solver) leftOver(err error, r *record) error {
-	code := fault.DNSProviderFailed
-	var known *fault.Error
-	if errors.As(err, &known) {
-		code = known.Code
-	}
-	return fault.Wrap(code, err, "the TXT record %s with the value %s may be left", r.info.EffectiveFQDN, r.info.Value)
+	return fault.Wrap(fault.CodeOf(err, fault.DNSProviderFailed), err, "the TXT record %s with the value %s may be left", r.info.EffectiveFQDN, r.info.Value)
 }
 
 // halfTheTime leaves the other half for a second try.

@@ -2,7 +2,6 @@ package dnssolver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,8 +185,5 @@ func (c *check) describe() string {
 }
 
 func interrupted(err error, text string) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(fault.DeadlineExceeded, err, "%s", text)
-	}
-	return fault.Wrap(fault.Cancelled, err, "%s", text)
+	return fault.Wrap(fault.Ended(err), err, "%s", text)
 }

@@ -2,6 +2,8 @@
 package fault
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -41,6 +43,23 @@ func New(code Code, format string, args ...any) *Error {
 // Wrap makes an error that says what failed and then what the cause said.
 func Wrap(code Code, err error, format string, args ...any) *Error {
 	return &Error{Code: code, Detail: fmt.Sprintf(format, args...) + ": " + err.Error(), Err: err}
+}
+
+// CodeOf finds the code of an error; one that has none gets the other.
+func CodeOf(err error, otherwise Code) Code {
+	var known *Error
+	if errors.As(err, &known) {
+		return known.Code
+	}
+	return otherwise
+}
+
+// Ended is the code of a context's end: its deadline's or a cancellation.
+func Ended(err error) Code {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return DeadlineExceeded
+	}
+	return Cancelled
 }
 
 // Guard runs a function whose panic must not end the process that we are a guest in.

@@ -3,7 +3,6 @@ package issuance
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -222,7 +221,7 @@ func (w *authorizing) failure() error {
 			continue
 		}
 		if failed == nil {
-			failed = &fault.Error{Code: codeOf(v.err), Err: v.err, Detail: v.name() + ": " + v.err.Error()}
+			failed = &fault.Error{Code: fault.CodeOf(v.err, fault.ChallengeFailed), Err: v.err, Detail: v.name() + ": " + v.err.Error()}
 		}
 		failed.Identifiers = append(failed.Identifiers, v.authorization.Identifier)
 		failed.Attempts = append(failed.Attempts, v.attempt())
@@ -231,12 +230,4 @@ func (w *authorizing) failure() error {
 		return nil
 	}
 	return failed
-}
-
-func codeOf(err error) fault.Code {
-	var known *fault.Error
-	if errors.As(err, &known) {
-		return known.Code
-	}
-	return fault.ChallengeFailed
 }

@@ -180,5 +180,5 @@ func both(first, second error) error {
 		failed.Attempts = append(failed.Attempts, again.Attempts...)
 		return first
 	}
-	return &fault.Error{Code: codeOf(second), Detail: second.Error(), Attempts: failed.Attempts, Err: second}
+	return &fault.Error{Code: fault.CodeOf(second, fault.ChallengeFailed), Detail: second.Error(), Attempts: failed.Attempts, Err: second}
 }

@@ -11,6 +11,7 @@ import (
 	"pylego/engine/acme"
 	"pylego/engine/fault"
 	"pylego/engine/report"
+	"pylego/engine/system"
 )
 
 // validation is one authorization on its way: presented, triggered, decided.
@@ -156,12 +157,8 @@ func (v *validation) state() (done bool, problem error) {
 }
 
 func (v *validation) triggerAgain(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := system.Sleep(ctx, wait); err != nil {
+		return err
 	}
 	return v.authorization.Trigger(ctx, v.challenge)
 }
@@ -183,7 +180,7 @@ func (v *validation) cleanUp(ctx context.Context) {
 
 // attempt is the validation's line in the error.
 func (v *validation) attempt() fault.Attempt {
-	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Code: codeOf(v.err), Offered: v.offered}
+	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Code: fault.CodeOf(v.err, fault.ChallengeFailed), Offered: v.offered}
 	var problem *acme.Problem
 	if errors.As(v.err, &problem) {
 		attempt.Problem = &problem.ProblemDetails

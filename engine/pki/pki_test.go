@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,13 +12,7 @@ import (
 	"pylego/engine/fault"
 )
 
-func codeOf(err error) fault.Code {
-	var known *fault.Error
-	if errors.As(err, &known) {
-		return known.Code
-	}
-	return ""
-}
+func codeOf(err error) fault.Code { return fault.CodeOf(err, "") }
 
 func TestKeysSurviveBeingWritten(t *testing.T) {
 	for _, kind := range []string{"EC256", "EC384", "RSA2048"} {

@@ -2,7 +2,6 @@ package providerhost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -322,9 +321,9 @@ func distinct(keys []string) int {
 }
 
 func contextFault(err error, text string) error {
-	code, reason := fault.Cancelled, "the call was cancelled"
-	if errors.Is(err, context.DeadlineExceeded) {
-		code, reason = fault.DeadlineExceeded, "the deadline has passed"
+	code, reason := fault.Ended(err), "the call was cancelled"
+	if code == fault.DeadlineExceeded {
+		reason = "the deadline has passed"
 	}
 	return &fault.Error{Code: code, Detail: fmt.Sprintf("%s: %s", text, reason), Err: err}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/acme"
 
 	"pylego/engine/fault"
+	"pylego/engine/system"
 )
 
 // Faults are what goes wrong between the client and the CA. Each applies to the
@@ -218,13 +219,5 @@ func writeProblem(w http.ResponseWriter, problem *acme.ProblemDetails) {
 
 // sleep waits; false: the client has gone, or the server is closing.
 func sleep(r *http.Request, delay time.Duration) bool {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
+	return system.Sleep(r.Context(), delay) == nil
 }

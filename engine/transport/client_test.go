@@ -37,13 +37,7 @@ func newClient(t *testing.T, trust Trust) *Client {
 	return client
 }
 
-func codeOf(err error) fault.Code {
-	var known *fault.Error
-	if errors.As(err, &known) {
-		return known.Code
-	}
-	return ""
-}
+func codeOf(err error) fault.Code { return fault.CodeOf(err, "") }
 
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	inFlight         = 32
-	newNonceInFlight = 4
+	inFlight = 32
+	// NewNonceInFlight bounds the newNonce requests to one host.
+	NewNonceInFlight = 4
 )
 
 // requestsPerSecond are the public CAs' published limits, as lego notes them.
@@ -43,7 +44,7 @@ func limiterFor(host string) *limiter {
 	}
 	fresh := &limiter{
 		slots:    make(chan struct{}, inFlight),
-		newNonce: make(chan struct{}, newNonceInFlight),
+		newNonce: make(chan struct{}, NewNonceInFlight),
 	}
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {

@@ -71,7 +71,7 @@ func CaptureOutput() error {
 }
 
 func logLines(reader io.Reader) {
-	lines := bufio.NewReaderSize(reader, 64<<10)
+	lines := bufio.NewReader(reader)
 	for {
 		line, _, err := lines.ReadLine()
 		if err != nil {

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from pylego import _engine
 from pylego._challenges import Challenge
 
+TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeVar
 
     from pylego._events import EventCallback
     from pylego._models import Certificate
     from pylego._operations import Operation
 
-Value = TypeVar("Value")
+    Value = TypeVar("Value")
 
 
 class Client:

@@ -23,10 +23,11 @@ LEGOError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any
 
 
 @dataclass

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pylego._errors import Identifier
 from pylego._models import Certificate
 
+TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from typing import Any, Protocol, TypeVar
 
     from pylego._challenges import Challenge
 
-Message = dict[str, Any]
-Value_co = TypeVar("Value_co", covariant=True)
+    Message = dict[str, Any]
+    Value_co = TypeVar("Value_co", covariant=True)
 
+    class Operation(Protocol[Value_co]):
+        """Something that the engine can do."""
 
-class Operation(Protocol[Value_co]):
-    """Something that the engine can do."""
+        @property
+        def name(self) -> str:
+            """The engine's name for it."""
+            ...
 
-    name: ClassVar[str]
-    """The engine's name for it."""
+        def message(self) -> Message:
+            """Describe the operation to the engine."""
+            ...
 
-    def message(self) -> Message:
-        """Describe the operation to the engine."""
-        ...
-
-    def result(self, data: Any) -> Value_co:
-        """Read the engine's answer."""
-        ...
+        def result(self, data: Any) -> Value_co:
+            """Read the engine's answer."""
+            ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -76,7 +78,7 @@ class AccountSettings:
 class Obtain:
     """From newOrder to the certificate (RFC 8555 section 7.4)."""
 
-    name: ClassVar[str] = "obtain"
+    name = "obtain"
 
     server: Server
     account: AccountSettings
@@ -128,7 +130,7 @@ def _moment(text: str) -> datetime:
 class RunLegoCommand:
     """run_lego_command of pylego 0.1: its JSON message, answered in kind."""
 
-    name: ClassVar[str] = "run_lego_command"
+    name = "run_lego_command"
 
     text: str = field(repr=False)
 

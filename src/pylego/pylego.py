@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from pylego import _engine
 from pylego._errors import Identifier, LEGOError, Subproblem, from_info
 
+TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = [
     "Identifier",

@@ -23,7 +23,7 @@ def test_importing_every_module_loads_no_go_and_starts_no_thread(program):
 def test_importing_loads_neither_asyncio_nor_the_thread_pools(program):
     code, out, err = program("""
     import sys, pylego
-    print(sorted({"asyncio", "concurrent.futures", "rich", "typer"} & set(sys.modules)))
+    print(sorted({"asyncio", "concurrent.futures", "datetime", "rich", "typer", "typing"} & set(sys.modules)))
     """).end()
     assert (code, out.strip(), err) == (0, "[]", "")
 

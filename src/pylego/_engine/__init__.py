@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
 
 from pylego._errors import EngineError
 
+TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
+    from typing import Any
+
     from pylego._engine.jobs import Engine, Job
     from pylego._events import EventCallback
 

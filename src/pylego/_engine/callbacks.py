@@ -6,8 +6,8 @@ import contextvars
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 

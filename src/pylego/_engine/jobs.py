@@ -11,15 +11,16 @@ import select
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout  # TimeoutError itself from 3.11
-from typing import TYPE_CHECKING, Any
 
 from pylego._engine import callbacks
 from pylego._engine.library import Library
 from pylego._errors import EngineError, from_info
 from pylego._events import Event
 
+TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from pylego._events import EventCallback
 

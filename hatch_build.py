@@ -102,6 +102,13 @@ def this_platform() -> Platform:
     return row
 
 
+def own_version() -> str:
+    """The version that pyproject.toml names."""
+    found = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert found, "pyproject.toml names no version"
+    return found[1]
+
+
 def required_go() -> tuple[int, int]:
     """The Go version that engine/go.mod names."""
     found = re.search(r"^go (\d+)\.(\d+)", (ROOT / "engine/go.mod").read_text(), re.MULTILINE)
@@ -181,7 +188,8 @@ def command(name: str, tools: Toolchain, output: str) -> list[str]:
     """The `go build` line for one artefact."""
     artefact = ARTEFACTS[name]
     # The build ID holds a hash of the compiler's path: without it equal sources give equal files.
-    ldflags, tags = "-s -w -buildid=", ""
+    ldflags = f"-s -w -buildid= -X pylego/engine/transport.Version={own_version()}"
+    tags = ""
     if artefact.cgo and tools.zig:
         ldflags += " -extldflags=-Wl,-s"  # zig does not strip otherwise, and leaves machine paths
         tags = "netgo,osusergo"  # the C library's resolver is not in zig's stubs for old glibc

@@ -1,9 +1,12 @@
 """What every test may ask for."""
 
+import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 
 import pytest
@@ -34,23 +37,40 @@ def new_client():
     return make_client
 
 
-class Program:
-    """A Python program in a process of its own: where a hang or a crash is possible."""
+def _take_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-    def __init__(self, source, *, env=None):
+
+class Program:
+    """A Python program in a process of its own: where a hang or a crash is possible.
+
+    With a terminal it has that for all its streams, and is its foreground group.
+    """
+
+    def __init__(self, source, *, env=None, terminal=False):
+        ours, its = pty.openpty() if terminal else (None, subprocess.PIPE)
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(source)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=its,
+            stdout=its,
+            stderr=its,
             text=True,
             env={**os.environ, **(env or {})},
             start_new_session=True,
+            preexec_fn=_take_terminal if terminal else None,  # noqa: PLW1509 -- one system call
         )
+        self.input, self.output = self.process.stdin, self.process.stdout
+        if terminal:
+            os.close(its)
+            self.input, self.output = os.fdopen(os.dup(ours), "w"), os.fdopen(ours)
 
     def line(self):
         """Wait for the program's next line."""
-        return self.process.stdout.readline().strip()
+        return self.output.readline().strip()
+
+    def type(self, text):
+        self.input.write(text)
+        self.input.flush()
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
@@ -58,12 +78,27 @@ class Program:
     def end(self, timeout=30):
         """Wait for its end; return its exit code and what it printed."""
         try:
+            if self.process.stdout is None:  # a terminal's other end closes with EIO
+                self.process.wait(timeout)
+                return (
+                    self.process.returncode,
+                    os.read(self.output.fileno(), 1 << 16).decode().replace("\r", ""),
+                    "",
+                )
             out, err = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            out, err = self.process.communicate()
-            pytest.fail(f"the program hangs\n{out}\n{err}")
+            pytest.fail(f"the program hangs: {self.process.communicate()}")
         return self.process.returncode, out, err
+
+    def close(self):
+        """Kill it and all of its session."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.input, self.output, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 @pytest.fixture
@@ -77,8 +112,4 @@ def program():
 
     yield start
     for each in started:
-        if each.process.poll() is None:
-            os.killpg(each.process.pid, signal.SIGKILL)
-        each.process.wait()
-        each.process.stdout.close()
-        each.process.stderr.close()
+        each.close()

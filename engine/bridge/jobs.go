@@ -19,7 +19,6 @@ type Engine struct {
 	wake       func() // told when the first message is waiting
 
 	mu       sync.Mutex
-	last     uint64
 	jobs     map[uint64]*job
 	queue    []json.RawMessage
 	nonEmpty chan struct{} // holds a value while messages wait
@@ -42,16 +41,16 @@ func Open(operations Table, wake func()) *Engine {
 	return e
 }
 
-// Start begins a job. A request that cannot be understood is a job that fails at
-// once: there is one way to learn of an error. A closed engine returns 0.
-func (e *Engine) Start(message []byte) uint64 {
+// Start begins a job under the caller's own number: so it can cancel a job whose
+// start it has not seen come back, and knows the job of each message. A request
+// that cannot be understood is a job that fails at once: there is one way to learn
+// of an error. A closed engine, and a number that is 0 or in use, are refused.
+func (e *Engine) Start(id uint64, message []byte) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closing {
-		return 0
+	if e.closing || id == 0 || e.jobs[id] != nil {
+		return false
 	}
-	e.last++
-	id := e.last
 	ctx, cancel := context.WithCancel(context.Background())
 	e.jobs[id] = &job{cancel: cancel, questions: map[uint64]chan json.RawMessage{}}
 	e.running.Add(1)
@@ -60,7 +59,7 @@ func (e *Engine) Start(message []byte) uint64 {
 		defer cancel()
 		e.run(ctx, id, message)
 	}()
-	return id
+	return true
 }
 
 func (e *Engine) run(ctx context.Context, id uint64, message []byte) {

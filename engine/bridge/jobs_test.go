@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,16 @@ func open(t *testing.T, operations Table) *Engine {
 	return e
 }
 
+var lastJob atomic.Uint64
+
+// start begins a job under a number of its own; 0 if it is refused.
+func start(e *Engine, message []byte) uint64 {
+	if id := lastJob.Add(1); e.Start(id, message) {
+		return id
+	}
+	return 0
+}
+
 func request(operation string, fields string) []byte {
 	return fmt.Appendf(nil, `{"operation": %q, "events": true, "events": true, "input": {"text": "x"%s}}`, operation, fields)
 }
@@ -102,7 +113,7 @@ func TestAJobsMessagesComeInOrder(t *testing.T) {
 	e := open(t, table)
 	ended := map[uint64]bool{}
 	for range 32 {
-		e.Start(request("echo", `, "count": 50`))
+		start(e, request("echo", `, "count": 50`))
 	}
 	counts := map[uint64]int{}
 	collect(t, e, func(m received) bool {
@@ -123,7 +134,7 @@ func TestAJobsMessagesComeInOrder(t *testing.T) {
 
 func TestEventsComeOnlyWhereSomebodyListens(t *testing.T) {
 	e := open(t, table)
-	job := e.Start([]byte(`{"operation": "echo", "input": {"count": 5}}`))
+	job := start(e, []byte(`{"operation": "echo", "input": {"count": 5}}`))
 	if all := collect(t, e, func(m received) bool { return m.Job == job && m.Type != EventMessage }); len(all) != 1 {
 		t.Errorf("%+v", all)
 	}
@@ -131,7 +142,7 @@ func TestEventsComeOnlyWhereSomebodyListens(t *testing.T) {
 
 func TestNothingFollowsTheEnd(t *testing.T) {
 	e := open(t, table)
-	end(t, e, e.Start(request("stray", "")))
+	end(t, e, start(e, request("stray", "")))
 	(<-strays)(report.Event{Kind: report.CleanedUp})
 	if batch := e.Next(0); batch != nil {
 		t.Errorf("%s", batch)
@@ -140,11 +151,11 @@ func TestNothingFollowsTheEnd(t *testing.T) {
 
 func TestAPanicIsAnEngineErrorAndTheEngineLives(t *testing.T) {
 	e := open(t, table)
-	last := end(t, e, e.Start(request("panic", "")))
+	last := end(t, e, start(e, request("panic", "")))
 	if last.Error == nil || last.Error.Code != "engine_error" || !strings.Contains(last.Error.Detail, "a bug") {
 		t.Errorf("%+v", last)
 	}
-	if last = end(t, e, e.Start(request("echo", ""))); last.Type != ResultMessage {
+	if last = end(t, e, start(e, request("echo", ""))); last.Type != ResultMessage {
 		t.Errorf("%+v", last)
 	}
 }
@@ -156,7 +167,7 @@ func TestABadRequestIsAJobThatFails(t *testing.T) {
 		`{"operation": "echo", "input": {"text": 1}}`: "invalid_arguments", `{"operation": "echo"}`: "invalid_arguments",
 		`{"operation": "channel", "input": {}}`: "marshaling_failed",
 	} {
-		if last := end(t, e, e.Start([]byte(message))); last.Error == nil || last.Error.Code != want {
+		if last := end(t, e, start(e, []byte(message))); last.Error == nil || last.Error.Code != want {
 			t.Errorf("%s: %+v", message, last)
 		}
 	}
@@ -164,14 +175,14 @@ func TestABadRequestIsAJobThatFails(t *testing.T) {
 
 func TestCancelAndTimeout(t *testing.T) {
 	e := open(t, table)
-	job := e.Start(request("wait", ""))
+	job := start(e, request("wait", ""))
 	collect(t, e, func(m received) bool { return m.Type == EventMessage })
 	e.Cancel(job)
 	if last := end(t, e, job); last.Error == nil || last.Error.Code != "cancelled" {
 		t.Errorf("%+v", last)
 	}
 	e.Cancel(job) // the two may cross
-	job = e.Start([]byte(`{"operation": "wait", "input": {}, "timeout": 0.01}`))
+	job = start(e, []byte(`{"operation": "wait", "input": {}, "timeout": 0.01}`))
 	if last := end(t, e, job); last.Error == nil || last.Error.Code != "deadline_exceeded" {
 		t.Errorf("%+v", last)
 	}
@@ -192,7 +203,7 @@ func TestWakeIsCalledOncePerBatch(t *testing.T) {
 	e := Open(table, func() { woken <- struct{}{} })
 	defer func() { _ = e.Close(time.Second) }()
 	for range 3 {
-		job := e.Start(request("echo", `, "count": 10`))
+		job := start(e, request("echo", `, "count": 10`))
 		<-woken
 		for e.Next(20*time.Second) != nil {
 			e.mu.Lock()
@@ -210,7 +221,7 @@ func TestWakeIsCalledOncePerBatch(t *testing.T) {
 
 func TestCloseEndsJobsAndWhoeverIsInNext(t *testing.T) {
 	e := Open(table, func() {})
-	e.Start(request("wait", ""))
+	start(e, request("wait", ""))
 	collect(t, e, func(m received) bool { return m.Type == EventMessage })
 	var waiting sync.WaitGroup
 	for range 3 {
@@ -229,7 +240,7 @@ func TestCloseEndsJobsAndWhoeverIsInNext(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("Next waits for a closed engine")
 	}
-	if e.Start(request("echo", "")) != 0 || e.Close(time.Second) != nil {
+	if start(e, request("echo", "")) != 0 || e.Close(time.Second) != nil {
 		t.Error("a closed engine works")
 	}
 }
@@ -240,7 +251,7 @@ func TestCloseIsBounded(t *testing.T) {
 		<-release
 		return echo{}, nil
 	})}, func() {})
-	e.Start(request("stuck", ""))
+	start(e, request("stuck", ""))
 	if err := e.Close(20 * time.Millisecond); err == nil {
 		t.Error("closed with a job that runs")
 	}
@@ -264,11 +275,11 @@ func TestNoJobStartsOnceCloseHasBegun(t *testing.T) {
 		<-release
 		return echo{}, nil
 	})}, func() {})
-	e.Start(request("slow", ""))
+	start(e, request("slow", ""))
 	closed := make(chan error)
 	go func() { closed <- e.Close(10 * time.Second) }()
 	<-cancelled
-	if e.Start(request("slow", "")) != 0 {
+	if start(e, request("slow", "")) != 0 {
 		t.Error("started")
 	}
 	close(release)
@@ -279,7 +290,7 @@ func TestNoJobStartsOnceCloseHasBegun(t *testing.T) {
 
 func TestAQuestionIsAnswered(t *testing.T) {
 	e := open(t, table)
-	job := e.Start(request("ask", ""))
+	job := start(e, request("ask", ""))
 	all := collect(t, e, func(m received) bool { return m.Type == QuestionMessage })
 	question := all[len(all)-1].Question
 	if question.Ask != "what" {
@@ -298,7 +309,7 @@ func TestAQuestionIsAnswered(t *testing.T) {
 
 func TestACancelledQuestionIsNotWaitedFor(t *testing.T) {
 	e := open(t, table)
-	job := e.Start(request("ask", ""))
+	job := start(e, request("ask", ""))
 	collect(t, e, func(m received) bool { return m.Type == QuestionMessage })
 	e.Cancel(job)
 	if last := end(t, e, job); last.Error == nil || last.Error.Code != "cancelled" {

@@ -55,12 +55,12 @@ func TestWhatTheCallerWouldDropIsNotSent(t *testing.T) {
 	if batch := e.Next(0); batch != nil {
 		t.Errorf("%s", batch)
 	}
-	end(t, e, e.Start([]byte(`{"operation": "echo", "input": {}, "log_level": "INFO"}`)))
+	end(t, e, start(e, []byte(`{"operation": "echo", "input": {}, "log_level": "INFO"}`)))
 	slog.Info("now it is wanted")
 	if batch := e.Next(0); batch == nil {
 		t.Error("nothing was sent")
 	}
-	end(t, e, e.Start([]byte(`{"operation": "echo", "input": {}, "log_level": "nonsense"}`)))
+	end(t, e, start(e, []byte(`{"operation": "echo", "input": {}, "log_level": "nonsense"}`)))
 	if logLevel.Level() != slog.LevelInfo {
 		t.Error(logLevel.Level())
 	}

@@ -24,12 +24,13 @@ var Operations = Table{
 	"obtain":           operation(issuance.Obtain),
 	"run_lego_command": operation(dropin.Run),
 
-	"testca_start":    operation(testca.StartServer),
-	"testca_stop":     operation(testca.StopServer),
-	"testca_dns":      operation(testca.ConfigureDNS),
-	"testca_records":  operation(testca.DNSRecords),
-	"testca_faults":   operation(testca.SetServerFaults),
-	"testca_requests": operation(testca.ServerRequests),
+	"testca_start":          operation(testca.StartServer),
+	"testca_stop":           operation(testca.StopServer),
+	"testca_dns":            operation(testca.ConfigureDNS),
+	"testca_records":        operation(testca.DNSRecords),
+	"testca_faults":         operation(testca.SetServerFaults),
+	"testca_requests":       operation(testca.ServerRequests),
+	"testca_authorizations": operation(testca.ServerAuthorizations),
 }
 
 // The contract lists the table itself, so it can only join it afterwards.

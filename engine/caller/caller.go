@@ -75,7 +75,10 @@ func (e Environment) first(names ...string) string {
 // Transport reads the settings that Go, OpenSSL and lego share: SSL_CERT_FILE,
 // SSL_CERT_DIR, LEGO_CA_CERTIFICATES, LEGO_CA_SYSTEM_CERT_POOL,
 // LEGO_CA_SERVER_NAME and the proxies.
-func (e Environment) Transport() transport.Config {
+//
+// Paths are the caller's: relative ones begin in its folder, not in ours.
+func (c Caller) Transport() transport.Config {
+	e := c.Environment
 	config := transport.Config{Proxy: transport.Proxy{
 		HTTPS: e.first("HTTPS_PROXY", "https_proxy"),
 		No:    e.first("NO_PROXY", "no_proxy"),
@@ -83,7 +86,7 @@ func (e Environment) Transport() transport.Config {
 	config.Trust.ServerName = e.Get("LEGO_CA_SERVER_NAME")
 	if files := e.Get("LEGO_CA_CERTIFICATES"); files != "" {
 		// As in lego: these alone, or beside the system's where that is asked for.
-		config.Trust.Files = filepath.SplitList(files)
+		config.Trust.Files = c.paths(files)
 		withSystem, _ := strconv.ParseBool(e.Get("LEGO_CA_SYSTEM_CERT_POOL"))
 		config.Trust.NoSystem = !withSystem
 		if !withSystem {
@@ -91,8 +94,23 @@ func (e Environment) Transport() transport.Config {
 		}
 	}
 	if file := e.Get("SSL_CERT_FILE"); file != "" {
-		config.Trust.Files = append(config.Trust.Files, file)
+		config.Trust.Files = append(config.Trust.Files, c.path(file))
 	}
-	config.Trust.Directory = e.Get("SSL_CERT_DIR")
+	config.Trust.Directories = c.paths(e.Get("SSL_CERT_DIR"))
 	return config
+}
+
+func (c Caller) paths(list string) []string {
+	paths := filepath.SplitList(list)
+	for i, path := range paths {
+		paths[i] = c.path(path)
+	}
+	return paths
+}
+
+func (c Caller) path(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(string(c.Directory), path)
 }

@@ -27,13 +27,14 @@ func TestTrustAndProxiesAreThoseOfTheCall(t *testing.T) {
 		trust   transport.Trust
 		proxy   transport.Proxy
 	}{
-		{[]string{"SSL_CERT_FILE=/a.pem", "SSL_CERT_DIR=/d"}, transport.Trust{Files: []string{"/a.pem"}, Directory: "/d"}, transport.Proxy{}},
+		{[]string{"SSL_CERT_FILE=/a.pem", "SSL_CERT_DIR=/d"}, transport.Trust{Files: []string{"/a.pem"}, Directories: []string{"/d"}}, transport.Proxy{}},
 		{[]string{"LEGO_CA_CERTIFICATES=/a.pem:/b.pem", "SSL_CERT_FILE=/c.pem"}, transport.Trust{Files: []string{"/a.pem", "/b.pem"}, NoSystem: true}, transport.Proxy{}},
 		{[]string{"LEGO_CA_CERTIFICATES=/a.pem", "LEGO_CA_SYSTEM_CERT_POOL=true", "SSL_CERT_FILE=/c.pem"}, transport.Trust{Files: []string{"/a.pem", "/c.pem"}}, transport.Proxy{}},
+		{[]string{"SSL_CERT_FILE=a.pem", "SSL_CERT_DIR=d:../e"}, transport.Trust{Files: []string{"/here/a.pem"}, Directories: []string{"/here/d", "/e"}}, transport.Proxy{}},
 		{[]string{"LEGO_CA_SERVER_NAME=ca.example"}, transport.Trust{ServerName: "ca.example"}, transport.Proxy{}},
 		{[]string{"https_proxy=http://p:1", "NO_PROXY=.example", "HTTP_PROXY=http://q:1"}, transport.Trust{}, transport.Proxy{HTTPS: "http://p:1", No: ".example"}},
 	} {
-		config := EnvironmentOf(test.entries).Transport()
+		config := Caller{EnvironmentOf(test.entries), []byte("/here")}.Transport()
 		got, want := config.Fingerprint(), (transport.Config{Trust: test.trust, Proxy: test.proxy}).Fingerprint()
 		if got != want {
 			t.Errorf("%q: %s", test.entries, got)

@@ -83,7 +83,7 @@ func TestTheRestOfTheMessage(t *testing.T) {
 	if obtain.Account.Key != "key" || obtain.Account.EAB.KeyID != "kid" || !obtain.Account.TermsAgreed || obtain.CSR != "a CSR" {
 		t.Errorf("%+v", obtain)
 	}
-	if here := obtain.Caller.Environment; here.Get("PATH") != "/usr/bin" || here.Get("HTTP01_IFACE") != "10.0.0.1" || len(here.Transport().Trust.Files) != 1 {
+	if here := obtain.Caller.Environment; here.Get("PATH") != "/usr/bin" || here.Get("HTTP01_IFACE") != "10.0.0.1" || len(obtain.Caller.Transport().Trust.Files) != 1 {
 		t.Errorf("%q", here.Entries())
 	}
 }

@@ -96,7 +96,7 @@ func Obtain(ctx context.Context, in ObtainInput, reporter report.Reporter) (*Cer
 
 func (in ObtainInput) check() (*request, error) {
 	r := &request{
-		caller: in.Caller, server: in.Server.Or(in.Caller.Environment.Transport()),
+		caller: in.Caller, server: in.Server.Or(in.Caller.Transport()),
 		profile: in.Profile, challenges: in.Challenges, cleanUp: 10 * time.Second,
 	}
 	if in.CleanUpTimeout > 0 {

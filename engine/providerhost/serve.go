@@ -21,6 +21,8 @@ import (
 	"github.com/go-acme/lego/v5/challenge"
 	"github.com/go-acme/lego/v5/challenge/dns01"
 	legolog "github.com/go-acme/lego/v5/log"
+
+	"pylego/engine/child"
 )
 
 // The host's exit codes; there are no others, so that whatever else the engine
@@ -50,7 +52,7 @@ func Serve(name string, construct Constructor, names []string) int {
 		fmt.Fprintf(os.Stderr, "lego provider is started by pylego's engine, not by hand: %v\n", err)
 		return exitMisused
 	}
-	dropSignals()
+	child.DropSignals()
 
 	h := &server{
 		name:      name,
@@ -63,9 +65,7 @@ func Serve(name string, construct Constructor, names []string) int {
 
 	frames, broken := make(chan frame), make(chan error, 1)
 	go readFrames(requests, frames, broken)
-	orphaned := make(chan struct{})
-	go watchParent(os.Getppid(), orphaned)
-	return h.serve(frames, broken, orphaned)
+	return h.serve(frames, broken, child.Orphaned())
 }
 
 type server struct {
@@ -133,8 +133,7 @@ func (h *server) hello(f frame) (gone bool, err error) {
 	if hello.Version != protocolVersion {
 		return false, fmt.Errorf("the engine speaks version %d of the protocol, this lego %d: they are of different builds", hello.Version, protocolVersion)
 	}
-	// A parent in an outer PID namespace is seen as 0.
-	if parent := os.Getppid(); parent != hello.ParentPID && parent != 0 {
+	if !child.Of(hello.ParentPID) {
 		return true, nil
 	}
 	if hello.Provider != h.name {
@@ -269,17 +268,5 @@ func readFrames(r io.Reader, frames chan<- frame, broken chan<- error) {
 			return
 		}
 		frames <- f
-	}
-}
-
-// watchParent polls: no system but Linux tells a process of its parent's end,
-// and Linux tells it when the parent's thread ends. End-of-file does not come
-// while a forked child of the engine's process holds the pipe.
-func watchParent(parent int, orphaned chan<- struct{}) {
-	for range time.Tick(500 * time.Millisecond) {
-		if os.Getppid() != parent {
-			close(orphaned)
-			return
-		}
 	}
 }

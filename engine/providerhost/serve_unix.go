@@ -5,7 +5,6 @@ package providerhost
 import (
 	"errors"
 	"os"
-	"os/signal"
 	"syscall"
 )
 
@@ -28,13 +27,4 @@ func hostPipes() (requests, answers *os.File, err error) {
 		syscall.CloseOnExec(fd)
 	}
 	return os.NewFile(requestsFD, "requests"), os.NewFile(answersFD, "answers"), nil
-}
-
-// dropSignals catches what a terminal or a service manager sends to the whole
-// tree of processes: the host must live to clean up, and the engine ends it.
-// Notify rather than Ignore: ignoring is inherited by programs a provider starts.
-// SIGPIPE would end the host for printing after the engine's end, with a code
-// that is none of ours.
-func dropSignals() {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 }

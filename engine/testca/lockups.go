@@ -49,7 +49,7 @@ func (l *lockups) dropUnused(r *http.Request) {
 	if authorization == nil {
 		return
 	}
-	deactivates := hasPayload(r)
+	deactivates := readJWS(r).Payload != "" // it is no POST-as-GET (RFC 8555 section 6.3)
 	authorization.Lock()
 	defer authorization.Unlock()
 	if authorization.Status == legoacme.StatusPending && !deactivates {
@@ -62,13 +62,16 @@ func (l *lockups) dropUnused(r *http.Request) {
 	})
 }
 
-// hasPayload tells a request that changes an object from a POST-as-GET (RFC 8555
-// section 6.3), and leaves the body to be read again.
-func hasPayload(r *http.Request) bool {
-	body, err := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	var jws struct {
-		Payload string `json:"payload"`
-	}
-	return err == nil && json.Unmarshal(body, &jws) == nil && jws.Payload != ""
+// jws is a request's body as it is sent: base64url without padding.
+type jws struct {
+	Protected string `json:"protected"`
+	Payload   string `json:"payload"`
+}
+
+// readJWS leaves the body to be read again. What is no JWS is empty: Pebble refuses it.
+func readJWS(r *http.Request) (body jws) {
+	data, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	_ = json.Unmarshal(data, &body)
+	return body
 }

@@ -3,8 +3,6 @@ package testca
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +71,11 @@ type RequestCounts struct {
 	Requests map[string]int `json:"requests"`
 }
 
+// AuthorizationCounts counts a server's authorizations by status.
+type AuthorizationCounts struct {
+	Authorizations map[string]int `json:"authorizations"`
+}
+
 // StartServer starts a server that lives until StopServer.
 func StartServer(ctx context.Context, in Config, _ report.Reporter) (ServerInfo, error) {
 	server, err := Start(ctx, in)
@@ -102,18 +105,6 @@ func StopServer(_ context.Context, in ServerID, _ report.Reporter) (Done, error)
 	registry.Unlock()
 
 	return Done{}, server.Close()
-}
-
-// StopAll stops every server that StartServer started: for the end of the bridge.
-func StopAll() {
-	registry.Lock()
-	servers := slices.Collect(maps.Values(registry.servers))
-	clear(registry.servers)
-	registry.Unlock()
-
-	for _, server := range servers {
-		_ = server.Close()
-	}
 }
 
 // ConfigureDNS changes a server's DNS and says what it then holds.
@@ -158,6 +149,16 @@ func ServerRequests(_ context.Context, in ServerID, _ report.Reporter) (RequestC
 	}
 
 	return RequestCounts{server.Requests()}, nil
+}
+
+// ServerAuthorizations counts a server's authorizations.
+func ServerAuthorizations(_ context.Context, in ServerID, _ report.Reporter) (AuthorizationCounts, error) {
+	server, err := in.server()
+	if err != nil {
+		return AuthorizationCounts{}, err
+	}
+
+	return AuthorizationCounts{server.Authorizations()}, nil
 }
 
 func (id ServerID) server() (*Server, error) {

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/miekg/dns"
-
 	"pylego/engine/fault"
 	"pylego/engine/report"
 )
 
-// Not parallel: StopAll ends the servers of the whole process's registry.
 func TestOperationsFromStartToStop(t *testing.T) {
 	ctx := t.Context()
 
@@ -21,7 +18,6 @@ func TestOperationsFromStartToStop(t *testing.T) {
 	}
 
 	id := started.ServerID
-	t.Cleanup(StopAll)
 
 	var changes DNSChanges
 
@@ -46,6 +42,10 @@ func TestOperationsFromStartToStop(t *testing.T) {
 		t.Errorf("%v, %v", counts, err)
 	}
 
+	if counts, err := ServerAuthorizations(ctx, id, report.Discard); err != nil || len(counts.Authorizations) != 0 {
+		t.Errorf("%v, %v", counts, err)
+	}
+
 	state, err = DNSRecords(ctx, id, report.Discard)
 	if err != nil || len(state.Log) != 1 || state.Log[0] != (Change{Presented, "a.example", "one"}) {
 		t.Errorf("%+v, %v", state, err)
@@ -58,21 +58,6 @@ func TestOperationsFromStartToStop(t *testing.T) {
 	var gone *fault.Error
 	if _, err := DNSRecords(ctx, id, report.Discard); !errors.As(err, &gone) || gone.Code != fault.InvalidArguments {
 		t.Errorf("a stopped server: %v", err)
-	}
-}
-
-// Not parallel: as above.
-func TestStopAllStopsWhatWasLeftRunning(t *testing.T) {
-	started, err := StartServer(t.Context(), Config{}, report.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	StopAll()
-
-	client := &dns.Client{Net: "tcp"}
-	if _, _, err := client.Exchange(new(dns.Msg).SetQuestion("a.example.", dns.TypeA), started.DNS); err == nil {
-		t.Error("it still answers")
 	}
 }
 

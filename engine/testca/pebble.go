@@ -29,7 +29,7 @@ const caaIdentity = "pebble.letsencrypt.org"
 // pebble is Pebble put together as its own main does it, without its listeners.
 type pebble struct {
 	ca         *ca.CAImpl
-	acme       http.Handler
+	acme       *ledger
 	management http.Handler
 }
 
@@ -75,7 +75,9 @@ func newPebble(cfg Config, resolver string) (built *pebble, err error) {
 		}
 	}
 
-	return &pebble{ca: issuer, acme: &lockups{next: front.Handler(), store: store}, management: front.ManagementHandler()}, nil
+	orders := &ledger{next: &lockups{next: front.Handler(), store: store}, store: store, accounts: map[string]bool{}}
+
+	return &pebble{ca: issuer, acme: orders, management: front.ManagementHandler()}, nil
 }
 
 // neverReuse makes 0 percent mean none. Pebble uses a valid authorization again

@@ -20,6 +20,7 @@ type Server struct {
 	info     Info
 	dns      *DNS
 	faults   *middleware
+	orders   *ledger
 	reserved []int
 
 	closeOnce sync.Once
@@ -57,6 +58,7 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	}
 
 	s.info.Roots, s.info.Intermediates = pebble.chains()
+	s.orders = pebble.acme
 	s.faults = &middleware{next: pebble.acme}
 
 	identity, err := newIdentity()
@@ -156,3 +158,7 @@ func (s *Server) Close() error {
 
 	return nil
 }
+
+// Authorizations counts the authorizations of all orders by status (RFC 8555
+// section 7.1.6).
+func (s *Server) Authorizations() map[string]int { return s.orders.authorizations() }

@@ -30,7 +30,7 @@ const (
 	requestTimeout = 60 * time.Second
 )
 
-// Version is told to CAs in the User-Agent (RFC 8555 section 6.1); set by the commands.
+// Version is told to CAs in the User-Agent (RFC 8555 section 6.1); set by the build (-ldflags -X).
 var Version = "dev"
 
 // Config says how a CA is reached.

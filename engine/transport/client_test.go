@@ -54,7 +54,7 @@ func TestAWrongRootFailsThatClientOnly(t *testing.T) {
 	}
 	for _, trust := range []Trust{
 		{Files: []string{file}, NoSystem: true}, {PEM: right, NoSystem: true}, {PEM: right},
-		{Directory: filepath.Dir(file), NoSystem: true}, {PEM: right, NoSystem: true, ServerName: "example.com"},
+		{Directories: []string{filepath.Dir(file)}, NoSystem: true}, {PEM: right, NoSystem: true, ServerName: "example.com"},
 	} {
 		if response, err := newClient(t, trust).Get(t.Context(), server.URL); err != nil || string(response.Body) != "hello" {
 			t.Errorf("%+v: %v", trust, err)

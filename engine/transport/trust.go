@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,16 +15,16 @@ import (
 
 // Trust says which roots may vouch for a CA's own HTTPS certificate.
 type Trust struct {
-	Files      []string `json:"files,omitempty"`       // PEM files; a bad one is an error
-	Directory  string   `json:"directory,omitempty"`   // every readable PEM file in these (os.PathListSeparator)
-	PEM        string   `json:"pem,omitempty"`         // roots handed over as text
-	NoSystem   bool     `json:"no_system,omitempty"`   // leave the system's roots out
-	ServerName string   `json:"server_name,omitempty"` // expected instead of the directory's host
+	Files       []string `json:"files,omitempty"`       // PEM files; a bad one is an error
+	Directories []string `json:"directories,omitempty"` // every readable PEM file in these
+	PEM         string   `json:"pem,omitempty"`         // roots handed over as text
+	NoSystem    bool     `json:"no_system,omitempty"`   // leave the system's roots out
+	ServerName  string   `json:"server_name,omitempty"` // expected instead of the directory's host
 }
 
 // IsZero reports whether nothing has been said.
 func (t Trust) IsZero() bool {
-	return len(t.Files) == 0 && t.Directory == "" && t.PEM == "" && !t.NoSystem && t.ServerName == ""
+	return len(t.Files) == 0 && len(t.Directories) == 0 && t.PEM == "" && !t.NoSystem && t.ServerName == ""
 }
 
 // systemFiles and systemDirectories are where Linux distributions keep their
@@ -58,7 +59,7 @@ func (t Trust) pool() (*x509.CertPool, error) {
 			return nil, fault.New(fault.LegoClientCreationFailed, "the CA certificate file %s holds no PEM certificate", file)
 		}
 	}
-	for _, directory := range filepath.SplitList(t.Directory) {
+	for _, directory := range t.Directories {
 		appendDirectory(roots, directory)
 	}
 	return roots, nil
@@ -68,7 +69,7 @@ func (t Trust) pool() (*x509.CertPool, error) {
 func (t Trust) fingerprint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %t %q", t.PEM, t.NoSystem, t.ServerName)
-	for _, file := range append(append([]string{}, t.Files...), filepath.SplitList(t.Directory)...) {
+	for _, file := range slices.Concat(t.Files, t.Directories) {
 		fmt.Fprintf(&b, " %q %s", file, system.FileState(file))
 	}
 	return b.String()

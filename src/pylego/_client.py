@@ -35,6 +35,10 @@ class Client:
         timeout: seconds that an operation may take; none by default.
         cleanup_timeout: seconds that the clean-up may take after the end of a
             failed or cancelled operation.
+        isolation: `"process"` runs the engine in a process of its own, where not even
+            a crash of it could end this one; a call is some milliseconds slower. By
+            default what PYLEGO_ISOLATION in the environment says, otherwise in this
+            process where that is possible.
         on_event: is called with each event of each operation, in order, on a
             thread of pylego's. An exception of its cancels the operation, which raises it.
     """
@@ -50,6 +54,7 @@ class Client:
         trust: str | None = None,
         timeout: float | None = None,
         cleanup_timeout: float = 10.0,
+        isolation: str | None = None,
         on_event: EventCallback | None = None,
     ) -> None:
         """Keep the settings; nothing is sent."""
@@ -61,6 +66,7 @@ class Client:
         )
         self._timeout = timeout
         self._cleanup_timeout = cleanup_timeout
+        self._isolation = isolation
         self._on_event = on_event
 
     def obtain(
@@ -110,10 +116,12 @@ class Client:
         return certificate
 
     def _run(self, operation: Operation[Value], timeout: float | None) -> Value:
-        job = _engine.start(
+        data = _engine.run(
             operation.name,
             operation.message(),
             timeout=self._timeout if timeout is None else timeout,
+            cleanup_timeout=self._cleanup_timeout,
             on_event=self._on_event,
+            isolation=self._isolation,
         )
-        return operation.result(job.wait(self._cleanup_timeout))
+        return operation.result(data)

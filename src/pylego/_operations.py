@@ -143,7 +143,7 @@ class RunLegoCommand:
         return dict(data)
 
 
-EMBEDDED_SERVER = ("start", "stop", "dns", "records", "faults", "requests")
+EMBEDDED_SERVER = ("start", "stop", "dns", "records", "faults", "requests", "authorizations")
 """The verbs of `pylego.testing`'s server, which passes settings and answers on as they are."""
 
 OPERATIONS = (

@@ -24,9 +24,6 @@ __all__ = [
     "run_lego_command",
 ]
 
-CLEANUP_TIMEOUT = 10.0
-"""Seconds that Ctrl-C waits for the clean-up of what an order has presented."""
-
 
 @dataclass
 class Metadata:
@@ -74,8 +71,7 @@ class Library:
 
         operation = RunLegoCommand(text=message.decode())
         try:
-            job = _engine.start(operation.name, operation.message())
-            data = operation.result(job.wait(CLEANUP_TIMEOUT))
+            data = operation.result(_engine.run(operation.name, operation.message()))
         except LEGOError as error:
             info = error.info or {"type": "lego", "code": error.code, "detail": error.detail}
             return json.dumps({"success": False, "error": info}).encode()

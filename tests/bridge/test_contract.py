@@ -8,7 +8,7 @@ from pylego._engine import jobs
 
 @pytest.fixture(scope="module")
 def contract():
-    return _engine.start("contract", {}).wait(1)
+    return _engine.run("contract", {})
 
 
 def test_messages(contract):

@@ -51,7 +51,7 @@ def test_loading_restores_what_go_changes(program):
         return resource.getrlimit(resource.RLIMIT_NOFILE), mask, umask, os.getcwd(), handlers
     before = state()
     import pylego._engine
-    pylego._engine.start("contract", {}).wait(1)
+    pylego._engine.run("contract", {})
     print(before == state())
     """).end()
     assert (code, out.strip(), err) == (0, "True", "")
@@ -69,34 +69,3 @@ def test_the_streams_of_the_process_stay_open_through_go_s_garbage_collections(p
     print("out"); print("err", file=sys.stderr)
     """).end()
     assert (code, out, err) == (0, "out\n", "err\n")
-
-
-def test_a_missing_library_is_one_clear_error(program, tmp_path):
-    code, out, err = program(f"""
-    import pathlib, pylego
-    from pylego._engine import library
-    library.FOLDER = pathlib.Path({str(tmp_path)!r})
-    try:
-        pylego.Client("letsencrypt").obtain("a.example", challenges=pylego.HTTP01())
-    except pylego.EngineError as error:
-        print(error)
-    """).end()
-    assert (code, err) == (0, "")
-    assert "the engine cannot be loaded" in out
-
-
-def test_a_forked_child_gets_an_error_and_not_a_hang(program):
-    code, out, err = program("""
-    import os, warnings, pylego._engine
-    warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
-    pylego._engine.start("contract", {}).wait(1)
-    if os.fork() == 0:
-        try:
-            pylego._engine.start("contract", {})
-        except pylego.EngineError:
-            os._exit(7)
-        os._exit(1)
-    print(os.waitstatus_to_exitcode(os.wait()[1]))
-    pylego._engine.start("contract", {}).wait(1)
-    """).end()
-    assert (code, out.strip(), err) == (0, "7", "")

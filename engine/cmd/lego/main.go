@@ -8,8 +8,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/go-acme/lego/v5/cmd"
@@ -17,6 +19,8 @@ import (
 	"github.com/go-acme/lego/v5/providers/dns"
 	"github.com/urfave/cli/v3"
 
+	"pylego/engine/bridge"
+	"pylego/engine/child"
 	"pylego/engine/providerhost"
 )
 
@@ -29,7 +33,8 @@ func main() {
 		switch os.Args[1] {
 		case "provider":
 			os.Exit(provider(os.Args[2:]))
-			// case "serve": the engine over pipes.
+		case "serve":
+			os.Exit(serve(os.Args[2:]))
 		}
 	}
 	commandLine()
@@ -41,6 +46,41 @@ func provider(args []string) int {
 		return 2
 	}
 	return providerhost.Serve(args[0], dns.NewDNSChallengeProviderByName, providerNames)
+}
+
+// serve is the engine over stdin and stdout. Its argument is the process ID of the
+// program that started it, which may have ended before we could look.
+func serve(args []string) int {
+	calls, messages := os.Stdin, os.Stdout // before everything else that prints is captured
+	if len(args) != 1 || !isPipe(calls) || !isPipe(messages) {
+		fmt.Fprintln(os.Stderr, "lego serve is started by pylego, not by hand")
+		return 2
+	}
+	child.DropSignals()
+	if parent, err := strconv.Atoi(args[0]); err != nil || !child.Of(parent) {
+		return 0
+	}
+	executable, err := filepath.Abs(os.Args[0])
+	if err == nil {
+		err = bridge.CaptureOutput()
+	}
+	if err == nil {
+		providerhost.SetExecutable(executable)
+		err = bridge.Serve(bridge.Operations, calls, messages, child.Orphaned())
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "lego serve:", err)
+		return 2
+	}
+	return 0
+}
+
+// stderr is the process's own, also where everything that prints is captured.
+var stderr = os.Stderr
+
+func isPipe(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
 // commandLine is lego's main.

@@ -18,9 +18,6 @@ import (
 	"pylego/engine/transport"
 )
 
-// version is set by the build (-ldflags -X).
-var version = "dev"
-
 // handle is one caller's engine. Two copies of a binding in one process open two.
 type handle struct {
 	engine *bridge.Engine
@@ -42,7 +39,6 @@ func find(id C.uint64_t) *handle {
 func main() {}
 
 func init() {
-	transport.Version = version
 	// In somebody else's program memory counts for more than the collector's time.
 	debug.SetGCPercent(50)
 }
@@ -50,7 +46,7 @@ func init() {
 var captureOutput = sync.OnceValue(bridge.CaptureOutput)
 
 //export pylego_version
-func pylego_version() *C.char { return C.CString(version) }
+func pylego_version() *C.char { return C.CString(transport.Version) }
 
 // pylego_open returns 0 where no pipe can be made.
 //
@@ -79,9 +75,9 @@ func pylego_descriptor(id C.uint64_t) C.int {
 }
 
 //export pylego_start
-func pylego_start(id C.uint64_t, request *C.char, length C.size_t) C.uint64_t {
-	if h := find(id); h != nil {
-		return C.uint64_t(h.engine.Start(C.GoBytes(unsafe.Pointer(request), C.int(length))))
+func pylego_start(id, job C.uint64_t, request *C.char, length C.size_t) C.int {
+	if h := find(id); h != nil && h.engine.Start(uint64(job), C.GoBytes(unsafe.Pointer(request), C.int(length))) {
+		return 1
 	}
 	return 0
 }

@@ -19,9 +19,13 @@ extern "C" {
  * the library's own folder. NULL: the process has no file descriptor left. */
 char *RunLegoCommand(char *message);
 
+/* Whether the library can be called here: 0 in a process forked from the one that
+ * loaded it. A Go runtime does not survive fork: no other function may be called
+ * there, and this one may be called anywhere. */
+int pylego_usable(void);
+
 /* The asynchronous interface, which Python uses. Every function may be called
- * from any thread. A Go runtime does not survive fork: a child process must not
- * call any of them. */
+ * from any thread. */
 
 /* An engine of one's own; 0: the process has no file descriptor left. */
 uint64_t pylego_open(void);
@@ -29,9 +33,10 @@ uint64_t pylego_open(void);
 /* Readable when messages wait; -1: no such engine. Not to be read from or closed. */
 int pylego_descriptor(uint64_t engine);
 
-/* Starts a job: {"operation": ..., "input": {...}, "timeout": seconds, "events":
- * true to be told them}; returns its number, 0: no such engine. */
-uint64_t pylego_start(uint64_t engine, char *request, size_t length);
+/* Starts a job under a number of the caller's choice: {"operation": ..., "input":
+ * {...}, "timeout": seconds, "events": true to be told them}; 0: there is no such
+ * engine, or the number is 0 or in use. */
+int pylego_start(uint64_t engine, uint64_t job, char *request, size_t length);
 
 /* All waiting messages of all jobs as one JSON array; NULL: none came in time.
  * 0 does not wait, a negative number waits as long as it takes. */

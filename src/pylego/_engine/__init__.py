@@ -2,70 +2,113 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 
-from pylego._errors import EngineError
+from pylego._errors import EngineError, InvalidRequest
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from typing import Any
 
-    from pylego._engine.jobs import Engine, Job
+    from pylego._engine.jobs import Engine
+    from pylego._engine.library import Library
+    from pylego._engine.process import Process
     from pylego._events import EventCallback
 
-_engine: Engine | None = None
-_opening = threading.Lock()
-_forked = False
+ISOLATIONS = ("", "process")
+"""Where the engine runs: in this process where that is possible, or in one of its own."""
+
+_engines: dict[str, Engine] = {}
+_abandoned: list[Engine] = []
+# Reentrant: a signal handler may make the first call while its thread makes another's.
+_opening = threading.RLock()
 
 
-def start(
+def run(
     operation: str,
     message: dict[str, Any],
     *,
     timeout: float | None = None,
+    cleanup_timeout: float = 10.0,
     on_event: EventCallback | None = None,
-) -> Job:
-    """Start an operation on this process's engine, which the first call loads.
+    isolation: str | None = None,
+) -> Any:
+    """Run an operation on this process's engine, which the first call starts.
 
     Args:
         operation: the operation's name.
         message: its input.
         timeout: seconds until the engine ends it; none by default.
+        cleanup_timeout: seconds that an exception of a signal handler waits for the clean-up.
         on_event: is called with each event, on a thread of pylego's.
+        isolation: `"process"` for an engine in a process of its own. By default what
+            the environment's PYLEGO_ISOLATION says, otherwise in this process where
+            that is possible.
 
     Raises:
+        LEGOError: the operation failed.
+        InvalidRequest: there is no such isolation.
         EngineError: the engine cannot run here.
     """
-    return _open().start(operation, message, timeout=timeout, on_event=on_event)
+    isolation = os.environ.get("PYLEGO_ISOLATION", "") if isolation is None else isolation
+    engine = _engines.get(isolation)
+    if engine is None or engine.failed:
+        engine = _open(isolation)
+    return engine.run(
+        operation, message, timeout=timeout, cleanup_timeout=cleanup_timeout, on_event=on_event
+    )
 
 
-def _open() -> Engine:
-    global _engine  # noqa: PLW0603 -- one Go runtime per process
-    if _engine is not None:
-        return _engine
-    if _forked:
-        msg = (
-            "this process was forked from one in which pylego had started its engine, and a Go "
-            "runtime does not survive a fork; make the first call after the fork"
-        )
-        raise EngineError(msg)
+def _open(isolation: str) -> Engine:
+    if isolation not in ISOLATIONS:
+        msg = f'isolation is "process" or left out, not {isolation!r}'
+        raise InvalidRequest(msg, code="invalid_arguments")
     with _opening:
-        if _engine is None:
+        engine = _engines.get(isolation)
+        if engine is None or engine.failed:
+            _refuse_subinterpreter()
             # Not before the first call: importing pylego loads no Go, and costs
             # neither a thread nor the modules for one.
             from pylego._engine.jobs import Engine  # noqa: PLC0415
 
-            _engine = Engine()
-    return _engine
+            engine = _engines[isolation] = Engine(_transport(isolation))
+    return engine
+
+
+def _transport(isolation: str) -> Library | Process:
+    if isolation != "process":
+        from pylego._engine.library import open_library  # noqa: PLC0415 -- as above
+
+        if library := open_library():
+            return library
+    from pylego._engine.process import Process  # noqa: PLC0415 -- as above
+
+    return Process()
+
+
+def _refuse_subinterpreter() -> None:
+    """Say in one sentence what would fail in several ways: ctypes, the thread, the exit."""
+    for name in ("_interpreters", "_xxsubinterpreters"):  # since Python 3.13, and before
+        try:
+            interpreters: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        if interpreters.get_current() != interpreters.get_main():
+            msg = "pylego runs in a process's main interpreter only, and this is a sub-interpreter"
+            raise EngineError(msg)
+        return
 
 
 def _after_fork() -> None:
-    """Forget the parent's engine; its threads do not exist here."""
-    global _engine, _opening, _forked  # noqa: PLW0603
-    _forked = _forked or _engine is not None
-    _engine = None
-    _opening = threading.Lock()  # another thread may have held it
+    """Leave the parent's engines alone: their threads do not exist here."""
+    global _opening  # noqa: PLW0603
+    _opening = threading.RLock()  # another thread may have held it
+    for engine in _engines.values():
+        engine.abandon()
+    _abandoned.extend(_engines.values())  # never freed: what they hold is the parent's
+    _engines.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,19 +1,13 @@
-"""A message becomes a Future; replies find it. Knows nothing of certificates."""
+"""Requests become jobs; replies find them. Knows nothing of certificates."""
 
 from __future__ import annotations
 
 import atexit
-import base64
+import itertools
 import json
-import logging
-import os
-import select
 import threading
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout  # TimeoutError itself from 3.11
 
-from pylego._engine import callbacks
-from pylego._engine.library import Library
+from pylego._engine import callbacks, surroundings
 from pylego._errors import EngineError, from_info
 from pylego._events import Event
 
@@ -22,61 +16,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pylego._engine.library import Library
+    from pylego._engine.process import Process
     from pylego._events import EventCallback
-
-_log = logging.getLogger("pylego")
 
 MESSAGE_TYPES = ("event", "question", "log", "result", "error")
 """Every type of message; a test compares them with the engine's own list."""
-
-LEVELS = {
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "WARN": logging.WARNING,
-    "ERROR": logging.ERROR,
-}
-"""The engine's log levels, least first."""
 
 EXIT_TIME = 10.0
 """Seconds that jobs get for their clean-up when the interpreter exits."""
 
 
 class Job:
-    """One running operation."""
+    """One running operation, and the one who waits for it.
 
-    def __init__(
-        self,
-        cancel: Callable[[], None],
-        on_event: EventCallback | None,
-        serial: callbacks.Serial | None,
-    ) -> None:
-        """Be made by `Engine.start`."""
-        self.future: Future[Any] = Future()
-        self.cancel = cancel
+    The end is told through a plain lock: waiting on one is open to signals, and
+    ending it takes no lock that a thread could have held at a fork.
+    """
+
+    def __init__(self, on_event: EventCallback | None, serial: callbacks.Serial | None) -> None:
+        """Be made by `Engine.run`."""
+        self.cancel: Callable[[], None] = lambda: None
         self._on_event = on_event
         self._serial = serial
         self._callback_error: BaseException | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._running = threading.Lock()
+        self._running.acquire()
 
-    def wait(self, cleanup_timeout: float) -> Any:
-        """Return the job's result.
+    def wait(self, seconds: float = -1) -> bool:
+        """Wait for the end; tell whether it has come."""
+        if ended := self._running.acquire(timeout=seconds):
+            self._running.release()
+        return ended
 
-        Whatever a signal handler raises meanwhile (KeyboardInterrupt, SystemExit)
-        cancels the job and is raised when it has cleaned up, at latest after
-        `cleanup_timeout` seconds; a second exception is raised at once.
+    def result(self) -> Any:
+        """Return the result of a job that has ended.
 
         Raises:
             LEGOError: the job failed.
         """
-        try:
-            return self.future.result()
-        except BaseException:
-            if not self.future.done():  # not the job's own error
-                self.cancel()
-                try:
-                    self.future.exception(cleanup_timeout)
-                except FutureTimeout:
-                    _log.warning("a cancelled operation is still cleaning up")
-            raise
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def event(self, data: dict[str, Any]) -> None:
         """Hand an event to the callback."""
@@ -94,134 +77,155 @@ class Job:
             self.cancel()
 
     def end(self, result: Any, error: BaseException | None) -> None:
-        """Resolve the Future, after the callback has seen every event."""
+        """Wake the waiting one, after the callback has seen every event."""
         if self._serial is None:
-            self._resolve(result, error)
+            self.end_now(result, error)
         else:
-            self._serial.call(lambda: self._resolve(result, error))
+            self._serial.call(lambda: self.end_now(result, error))
 
-    def _resolve(self, result: Any, error: BaseException | None) -> None:
-        error = self._callback_error or error
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
+    def end_now(self, result: Any, error: BaseException | None) -> None:
+        """Wake the waiting one."""
+        self._result, self._error = result, self._callback_error or error
+        self._running.release()
 
 
 class Engine:
-    """This process's engine: its jobs, and the thread that takes its messages."""
+    """An engine behind one transport: its jobs, and the thread that takes its messages."""
 
-    def __init__(self) -> None:
-        """Load the library and start the thread."""
-        self._library = Library()
+    def __init__(self, transport: Library | Process) -> None:
+        """Start the thread.
+
+        Raises:
+            EngineError: there can be no thread.
+        """
+        self.failed = False
+        self._transport = transport
         self._jobs: dict[int, Job] = {}
-        # Reentrant: a signal handler may start a call while its thread starts another.
-        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
         self._pool = callbacks.pool()
         self._logs = callbacks.Serial(self._pool)
-        self._closed = False
-        threading.Thread(target=self._pump, name="pylego", daemon=True).start()
+        self._exiting = False
+        self._drained = threading.Event()
+        try:
+            threading.Thread(target=self._pump, name="pylego", daemon=True).start()
+        except RuntimeError as error:  # too many threads, or the interpreter is exiting
+            transport.end()
+            msg = f"the engine's thread cannot be started: {error}"
+            raise EngineError(msg) from error
         # Not a thread's work: none can be started any more when the hooks run.
-        atexit.register(self._close)
+        atexit.register(self._exit)
 
-    def start(
+    def run(
         self,
         operation: str,
         message: dict[str, Any],
         *,
         timeout: float | None,
+        cleanup_timeout: float,
         on_event: EventCallback | None,
-    ) -> Job:
-        """Start a job."""
+    ) -> Any:
+        """Run an operation.
+
+        Whatever a signal handler raises meanwhile (KeyboardInterrupt, SystemExit)
+        cancels it and is raised when it has cleaned up, at latest after
+        `cleanup_timeout` seconds; a second exception is raised at once.
+
+        Raises:
+            LEGOError: the operation failed.
+        """
         request = {
             "operation": operation,
-            "input": {"caller": _caller(), **message},
+            "input": {"caller": surroundings.caller(), **message},
             "timeout": timeout or 0,
             "events": on_event is not None,
-            "log_level": _level(),
+            "log_level": surroundings.log_level(),
         }
         encoded = json.dumps(request).encode()
-        serial = None if on_event is None else callbacks.Serial(self._pool)
-        number = 0
-        job = Job(lambda: self._library.cancel(number), on_event, serial)
-        with self._lock:  # its first message may be there before its number is
-            number = 0 if self._closed else self._library.start(encoded)
-            if not number:
-                msg = "the interpreter is exiting: the engine takes no more calls"
-                raise EngineError(msg)
-            self._jobs[number] = job
-        return job
+        job = Job(on_event, None if on_event is None else callbacks.Serial(self._pool))
+        number = next(self._numbers)
+        job.cancel = lambda: self._transport.cancel(number)
+        try:
+            self._start(number, job, encoded)
+            job.wait()
+        except BaseException:
+            job.cancel()
+            if not job.wait(cleanup_timeout):
+                surroundings.log.warning("a cancelled operation is still cleaning up")
+            raise
+        return job.result()
+
+    def _start(self, number: int, job: Job, request: bytes) -> None:
+        self._jobs[number] = job  # before its first message can come
+        if self._exiting:
+            self._refuse(number, "the interpreter is exiting: the engine takes no more calls")
+        elif self.failed or not self._transport.start(number, request):
+            self._refuse(number, "the engine has failed: the next call starts another")
+
+    def _refuse(self, number: int, reason: str) -> None:
+        job = self._jobs.pop(number, None)
+        if job is not None:  # otherwise it has failed with all the others
+            job.end_now(None, EngineError(reason))
 
     def _pump(self) -> None:
         """Take messages as they come. No user code runs here: it would hold everybody up."""
-        readable = _readable(self._library.descriptor)
-        while not self._closed:
-            readable()
-            batch = self._library.next()
-            for data in json.loads(batch) if batch else ():
-                self._dispatch(data)
+        try:
+            while True:
+                for batch in self._transport.receive():
+                    for data in json.loads(batch):
+                        self._dispatch(data)
+        except BaseException as error:  # noqa: BLE001 -- those who wait must hear of it
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failed = True
+        if not isinstance(error, EngineError):
+            surroundings.log.error("the engine's thread failed", exc_info=error)
+            error = EngineError(f"the engine's thread failed: {error!r}")
+        while self._jobs:
+            self._forget(next(iter(self._jobs)), None, error)
+        self._transport.end()
+        atexit.unregister(self._exit)
 
     def _dispatch(self, data: dict[str, Any]) -> None:
-        if data["type"] == "log":
-            self._logs.call(lambda: _write_log(data["log"]))
-            return
-        number = data["job"]
-        with self._lock:
-            job = self._jobs[number]
-        kind = data["type"]
-        if kind == "event":
-            job.event(data["event"])
-            return
-        if kind == "question":
+        kind, number = data["type"], data.get("job", 0)
+        if kind == "log":
+            self._logs.call(lambda: surroundings.write_log(data["log"]))
+        elif kind == "event":
+            self._jobs[number].event(data["event"])
+        elif kind == "question":
             answer = {"id": data["question"]["id"], "answer": {"error": "nobody answers"}}
-            self._library.reply(number, json.dumps(answer).encode())
-            return
-        with self._lock:
-            self._jobs.pop(number, None)
-        if kind == "result":
-            job.end(data.get("result"), None)
+            self._transport.reply(number, json.dumps(answer).encode())
+        elif kind == "result":
+            self._forget(number, data.get("result"), None)
         else:
-            job.end(None, from_info(data["error"]))
+            self._forget(number, None, from_info(data["error"]))
 
-    def _close(self) -> None:
-        self._closed = True
-        self._library.close(EXIT_TIME)
-        self._pool.shutdown(wait=False)
+    def _forget(self, number: int, result: Any, error: BaseException | None) -> None:
+        job = self._jobs.pop(number, None)
+        if self._exiting:
+            # The threads that still wait are daemons: they end with the interpreter,
+            # and would only complain on stderr about an error of its exit.
+            if not self._jobs:
+                self._drained.set()
+        elif job is not None:
+            job.end(result, error)
 
+    def _exit(self) -> None:
+        """End what runs, before the interpreter does."""
+        self._exiting = True
+        for number in tuple(self._jobs):
+            self._transport.cancel(number)
+        if self._jobs:
+            self._drained.wait(EXIT_TIME)
 
-def _readable(descriptor: int) -> Callable[[], object]:
-    """Return a function that waits until there are messages, and blocks only this thread.
+    def abandon(self) -> None:
+        """Leave the engine to the process that started it: this is a fork of that.
 
-    poll, since select cannot take descriptors above 1023; gevent replaces both.
-    """
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return poll.poll
-    return lambda: select.select([descriptor], [], [])
-
-
-def _caller() -> dict[str, str]:
-    """Describe this process as it is now: Go only knows how it was at the load."""
-    environment = b"\0".join(b"%s=%s" % item for item in os.environb.items())
-    try:
-        directory = os.getcwdb()  # noqa: PTH109 -- bytes: it need not be UTF-8
-    except FileNotFoundError:  # deleted meanwhile; only a DNS provider would need it
-        directory = b""
-    return {
-        "environment": base64.b64encode(environment).decode(),
-        "directory": base64.b64encode(directory).decode(),
-    }
-
-
-def _level() -> str:
-    """Name the least level that the logger would let through, in the engine's words."""
-    level = _log.getEffectiveLevel()
-    return next((name for name, limit in LEVELS.items() if level <= limit), "ERROR")
-
-
-def _write_log(record: dict[str, Any]) -> None:
-    level = LEVELS.get(record["level"], logging.INFO)
-    attributes = record.get("attributes", {})
-    text = " ".join([record["message"], *(f"{key}={value}" for key, value in attributes.items())])
-    _log.log(level, "%s", text, extra={"lego": attributes})
+        A job can be waited for here only by a signal handler that forked.
+        """
+        atexit.unregister(self._exit)
+        self._transport.abandon()
+        msg = "this process was forked during the call, which goes on in the other"
+        for job in self._jobs.values():
+            job.end_now(None, EngineError(msg))
+        self._jobs.clear()

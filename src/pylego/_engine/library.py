@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import ctypes
+import select
 from pathlib import Path
 
 from pylego._errors import EngineError
 
+TYPE_CHECKING = False  # typing would be a tenth of our memory
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 FOLDER = Path(__file__).resolve().parent.parent / "_bin"
+PATH = FOLDER / "lego.so"
 
 
 class Library:
     """One loaded lego.so and one engine in it."""
 
-    def __init__(self) -> None:
-        """Load the library and open an engine.
+    def __init__(self, functions: ctypes.CDLL) -> None:
+        """Open an engine.
 
         Raises:
-            EngineError: the library is missing or cannot be loaded here.
+            EngineError: the process has no file descriptor left.
         """
-        limit = _file_limit()
-        try:
-            self._functions = _load(FOLDER / "lego.so")
-            # Go's runtime starts in a thread of its own; this call waits for it.
-            self._engine: int = self._functions.pylego_open()
-        finally:
-            _restore_file_limit(limit)
+        self._functions = functions
+        # Go's runtime starts in a thread of its own; this call waits for it.
+        self._engine: int = functions.pylego_open()
         if not self._engine:
             msg = "the engine cannot start: the process has no file descriptor left"
             raise EngineError(msg)
-        self.descriptor: int = self._functions.pylego_descriptor(self._engine)
+        self._wait = _until_readable(functions.pylego_descriptor(self._engine))
 
-    def start(self, request: bytes) -> int:
-        """Start a job; 0 if the engine is closed."""
-        return int(self._functions.pylego_start(self._engine, request, len(request)))
+    def start(self, job: int, request: bytes) -> bool:
+        """Start a job under that number; refused if the engine is closed."""
+        return bool(self._functions.pylego_start(self._engine, job, request, len(request)))
 
-    def next(self) -> bytes | None:
-        """Take all waiting messages, a JSON array; never waits.
+    def receive(self) -> list[bytes]:
+        """Wait for messages and take them, a JSON array; for the engine's thread alone.
 
-        Blocking here would block a whole program under gevent, whose threads are
-        greenlets of one thread.
+        The waiting is Python's: inside of C it would block a whole program under
+        gevent, whose threads are greenlets of one thread.
         """
+        self._wait()
         pointer = self._functions.pylego_next(self._engine, 0)
         if not pointer:
-            return None
+            return []
         try:
-            return ctypes.string_at(pointer)
+            return [ctypes.string_at(pointer)]
         finally:
             self._functions.pylego_free(pointer)
 
@@ -57,22 +60,45 @@ class Library:
         """Cancel a job."""
         self._functions.pylego_cancel(self._engine, job)
 
-    def close(self, seconds: float) -> None:
-        """Cancel all jobs and wait for their clean-up, at most so long."""
-        self._functions.pylego_close(self._engine, int(seconds * 1000))
+    def end(self) -> None:
+        """Cancel all jobs and free the engine."""
+        self._functions.pylego_close(self._engine, 0)
+
+    def abandon(self) -> None:
+        """Leave the engine to the process that opened it: this is a fork of that."""
 
 
-def _load(path: Path) -> ctypes.CDLL:
+def open_library() -> Library | None:
+    """Open an engine in this process, or nothing where no Go can run.
+
+    That is where lego.so was not built (musl), and in a fork of a process that has
+    loaded it.
+
+    Raises:
+        EngineError: the library cannot be loaded here.
+    """
+    if not PATH.exists():
+        return None
+    limit = _file_limit()
     try:
-        functions = ctypes.CDLL(str(path))
+        functions = _load()
+        return Library(functions) if functions.pylego_usable() else None
+    finally:
+        _restore_file_limit(limit)
+
+
+def _load() -> ctypes.CDLL:
+    try:
+        functions = ctypes.CDLL(str(PATH))
     except OSError as error:
         msg = f"the engine cannot be loaded: {error}"
         raise EngineError(msg) from error
     number, text, size = ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t
     for name, result, arguments in (
+        ("pylego_usable", ctypes.c_int, []),
         ("pylego_open", number, []),
         ("pylego_descriptor", ctypes.c_int, [number]),
-        ("pylego_start", number, [number, text, size]),
+        ("pylego_start", ctypes.c_int, [number, number, text, size]),
         ("pylego_next", ctypes.c_void_p, [number, ctypes.c_int]),
         ("pylego_reply", None, [number, number, text, size]),
         ("pylego_cancel", None, [number, number]),
@@ -82,6 +108,18 @@ def _load(path: Path) -> ctypes.CDLL:
         function = getattr(functions, name)
         function.restype, function.argtypes = result, arguments
     return functions
+
+
+def _until_readable(descriptor: int) -> Callable[[], object]:
+    """Return a function that waits until there are messages, and blocks only this thread.
+
+    poll, since select cannot take descriptors above 1023; gevent replaces both.
+    """
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return poll.poll
+    return lambda: select.select([descriptor], [], [])
 
 
 def _file_limit() -> tuple[int, int] | None:

@@ -169,6 +169,10 @@ class ACMEServer:
         """Count the requests so far, by kind: `"newOrder"`, `"finalize"`, ..."""
         return dict(self._call("requests")["requests"])
 
+    def authorizations(self) -> dict[str, int]:
+        """Count the authorizations of all orders so far, by status: `"pending"`, `"valid"`, ..."""
+        return dict(self._call("authorizations")["authorizations"])
+
     def set_txt(self, name: str, *values: str) -> None:
         """Set a name's TXT records; none removes them."""
         self._call("dns", set_txt={name: list(values)})
@@ -200,4 +204,4 @@ class ACMEServer:
 
     def _call(self, verb: str, **settings: Any) -> Any:
         message = settings if verb == "start" else {"id": self._id, **settings}
-        return _engine.start(f"testca_{verb}", message).wait(cleanup_timeout=10.0)
+        return _engine.run(f"testca_{verb}", message)

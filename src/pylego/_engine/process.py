@@ -1,0 +1,180 @@
+"""`lego serve`, spoken to through pipes: the engine where no Go can run in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import weakref
+from collections import deque
+
+from pylego._engine.library import FOLDER
+from pylego._errors import EngineError
+
+END_TIME = 2.0
+"""Seconds that `lego serve` gets to end when its pipe has; it needs less than one."""
+
+READ_SIZE = 1 << 16
+
+
+class Process:
+    """One `lego serve` and the pipes to it.
+
+    Only the engine's thread reads and writes them. Others leave what they have to
+    say in a queue and wake it: a signal handler may interrupt a call at any point
+    and make another, and no message may break into the middle of one.
+
+    At the interpreter's exit nothing needs to be done: the end of the pipe is the
+    end of the process.
+    """
+
+    def __init__(self) -> None:
+        """Start the process.
+
+        Raises:
+            EngineError: it cannot be started here.
+        """
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        self._errors, errors = os.pipe()
+        self._woken, self._wake = os.pipe()
+        self._descriptors = {self._requests, self._answers, self._errors}
+        # Whoever still holds the object may wake it: these two last as long as it does.
+        self._wakers = weakref.finalize(self, _close, {self._woken, self._wake})
+        self._wakers.atexit = False
+        try:
+            # Its environment is empty: what a call needs of ours travels in its request.
+            self._process = subprocess.Popen(  # noqa: S603 -- our own executable
+                [str(FOLDER / "lego"), "serve", str(os.getpid())],
+                stdin=requests,
+                stdout=answers,
+                stderr=errors,
+                env={},
+                cwd="/",
+                start_new_session=True,  # Ctrl-C is for us to handle
+            )
+        except OSError as error:
+            _close(self._descriptors)
+            msg = f"the engine's process cannot be started: {error}"
+            raise EngineError(msg) from error
+        finally:
+            _close({requests, answers, errors})
+        for descriptor in (*self._descriptors, self._woken, self._wake):
+            os.set_blocking(descriptor, False)
+        self._poll = select.poll()
+        for descriptor in (self._answers, self._errors, self._woken):
+            self._poll.register(descriptor, select.POLLIN)
+        self._queue: deque[bytes] = deque()
+        self._full = False
+        self._writing = self._reading = self._last_words = b""
+
+    def start(self, job: int, request: bytes) -> bool:
+        """Start a job under that number."""
+        self._say(b'{"verb":"start","job":%d,"body":%s}\n' % (job, request))
+        return True
+
+    def reply(self, job: int, answer: bytes) -> None:
+        """Answer a job's question."""
+        self._say(b'{"verb":"reply","job":%d,"body":%s}\n' % (job, answer))
+
+    def cancel(self, job: int) -> None:
+        """Cancel a job."""
+        self._say(b'{"verb":"cancel","job":%d}\n' % job)
+
+    def _say(self, line: bytes) -> None:
+        self._queue.append(line)
+        with contextlib.suppress(BlockingIOError):  # full: it has been woken often enough
+            os.write(self._wake, b"\0")
+
+    def receive(self) -> list[bytes]:
+        """Wait for messages and take them, JSON arrays; for the engine's thread alone.
+
+        Raises:
+            EngineError: the process has ended.
+        """
+        batches: list[bytes] = []
+        while not batches:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == self._woken:
+                    _read(self._woken)
+                elif descriptor == self._errors:
+                    self._listen()
+                elif descriptor == self._answers:
+                    batches += self._take()
+            self._write()
+        return batches
+
+    def _take(self) -> list[bytes]:
+        data = _read(self._answers)
+        if data == b"":
+            raise self._obituary()
+        *batches, self._reading = (self._reading + (data or b"")).split(b"\n")
+        return batches
+
+    def _write(self) -> None:
+        """Write what there is, or until the pipe is full."""
+        try:
+            while self._writing or self._queue:
+                self._writing = self._writing or self._queue.popleft()
+                self._writing = self._writing[os.write(self._requests, self._writing) :]
+        except BlockingIOError:
+            full = True
+        except BrokenPipeError:  # it has ended, as the other pipe will tell
+            full = False
+            self._writing = b""
+        else:
+            full = False
+        if full != self._full:
+            self._full = full
+            if full:
+                self._poll.register(self._requests, select.POLLOUT)
+            else:
+                self._poll.unregister(self._requests)
+
+    def _listen(self) -> None:
+        """Keep the last of what Go says when it must end a process."""
+        words = _read(self._errors)
+        if words == b"":
+            self._poll.unregister(self._errors)
+        self._last_words = (self._last_words + (words or b""))[-READ_SIZE:]
+
+    def _obituary(self) -> EngineError:
+        try:
+            code = self._process.wait(END_TIME)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._listen()
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
+        msg = f"the engine's process {how}; the next call starts another"
+        said = self._last_words.decode(errors="replace").strip().partition("\n")[0]
+        if said:
+            msg += f"; it said {said!r}"
+        return EngineError(msg, info={"type": "lego", "code": "engine_error", "retryable": True})
+
+    def end(self) -> None:
+        """Free everything; called by the engine's thread, at its end."""
+        self._process.kill()
+        self._process.wait()
+        _close(self._descriptors)
+
+    def abandon(self) -> None:
+        """Leave the process to the one that started it: this is a fork of that."""
+        self._wakers()
+        _close(self._descriptors)
+
+
+def _close(descriptors: set[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def _read(descriptor: int) -> bytes | None:
+    try:
+        return os.read(descriptor, READ_SIZE)
+    except BlockingIOError:
+        return None

@@ -1,0 +1,52 @@
+"""The processes that a program has started, and their end."""
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+
+def descendants(pid):
+    """List the living processes below a process, at any depth."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, parent = status.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(status.parent.name)] = int(parent)
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]
+
+
+class Watched:
+    """Processes whose end can be waited for, whoever their parent is."""
+
+    def __init__(self, pids):
+        self.descriptors = {}
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                self.descriptors[os.pidfd_open(pid)] = pid
+
+    def signal(self, number):
+        for descriptor in self.descriptors:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
+
+    def left_after(self, seconds):
+        """Wait for their end; return those that live."""
+        end = time.monotonic() + seconds
+        while self.descriptors and (left := end - time.monotonic()) > 0:
+            poll = select.poll()
+            for descriptor in self.descriptors:
+                poll.register(descriptor, select.POLLIN)
+            for descriptor, _ in poll.poll(left * 1000):
+                del self.descriptors[descriptor]
+                os.close(descriptor)
+        living = list(self.descriptors.values())
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        return living

@@ -1,0 +1,241 @@
+"""Forks of a process that has used the engine: both sides go on."""
+
+import pytest
+
+import pylego.testing
+from tests.bridge import guest
+
+FORK = {
+    "PYTHONWARNINGS": "ignore::DeprecationWarning"
+}  # Python 3.12 warns of any fork beside threads
+
+# Run something in a fork; return its exit code.
+IN_A_FORK = """
+    import sys
+    def in_a_fork(function):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                function()
+                os._exit(0)
+            except BaseException as error:
+                print(type(error).__name__, error, file=sys.stderr, flush=True)
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    def maps_go():
+        return "lego.so" in open("/proc/self/maps").read()
+"""
+
+
+@pytest.fixture
+def forking(guest_program):
+    """Run a program that forks; return what it printed."""
+
+    def run(source, variables=None):
+        environment = {**FORK, **(variables or {})}
+        code, out, err = guest_program(IN_A_FORK + source, env=environment).end(60)
+        assert (code, err) == (0, "")
+        return out
+
+    return run
+
+
+def test_a_fork_before_the_first_call(forking):
+    out = forking("""
+    print(in_a_fork(lambda: obtain("child.example")), len(obtain("parent.example")) > 0)
+    """)
+    assert out == "0 True\n"
+
+
+def test_a_fork_after_a_call_goes_through_a_process_of_its_own(forking):
+    out = forking("""
+    obtain("before.example")
+    def child():
+        for challenges in (HTTP01, TLSALPN01, dns01()):
+            obtain("child.example", challenges)
+        children = open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split()
+        [command] = [open(f"/proc/{pid}/cmdline").read().split(chr(0)) for pid in children]
+        assert command[1:3] == ["serve", str(os.getpid())], command
+    print(in_a_fork(child), len(obtain("parent.example")) > 0)
+    """)
+    assert out == "0 True\n"
+
+
+def test_a_grandchild_works_too(forking):
+    out = forking("""
+    obtain("before.example")
+    def child():
+        obtain("child.example")
+        assert in_a_fork(lambda: obtain("grandchild.example")) == 0
+        obtain("child.example")
+    print(in_a_fork(child), len(obtain("parent.example")) > 0)
+    """)
+    assert out == "0 True\n"
+
+
+def test_forks_during_8_running_calls(forking):
+    out = forking("""
+    import threading
+    started = threading.Barrier(9)
+    serials = []
+    def call(number):
+        def tell(event):
+            if event.kind == "order":
+                started.wait()
+        serials.append(obtain(f"parent{number}.example", on_event=tell))
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    started.wait()  # the events of eight calls have been told, and none has ended
+    print(in_a_fork(lambda: obtain("child.example")))
+    print(in_a_fork(lambda: obtain_at_once(8)))
+    for thread in threads:
+        thread.join()
+    print(len(set(serials)), len(obtain_at_once(8)))
+    """)
+    assert out == "0\n0\n8 8\n"
+
+
+def test_a_call_that_is_waited_for_in_a_fork_ends_at_once(forking):
+    # Only a signal handler can fork in the middle of a wait.
+    out = forking("""
+    import signal, threading
+    main = threading.get_ident()
+    children = []
+    def fork(*_):
+        children.append(os.fork())
+    signal.signal(signal.SIGUSR1, fork)
+    def tell(event):
+        if event.kind == "order":
+            signal.pthread_kill(main, signal.SIGUSR1)
+    try:
+        result = len(obtain("a.example", on_event=tell)) > 0
+    except pylego.EngineError as error:
+        result = str(error)
+    os.write(1, f"{result}\\n".encode())
+    if children == [0]:
+        os._exit(0)
+    os.wait()
+    """)
+    assert sorted(out.splitlines()) == [
+        "True",
+        "[engine_error] this process was forked during the call, which goes on in the other",
+    ]
+
+
+def test_a_port_is_free_again_though_a_fork_holds_its_socket(forking):
+    out = forking("""
+    import signal, socket
+    children = []
+    def fork():
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        children.append(pid)
+    def tell(event):
+        if event.kind == "presented":
+            fork()  # from the callback's thread, while the listener is open
+    obtain("a.example", on_event=tell)
+    socket.create_server((HTTP01.host, HTTP01.port)).close()
+    print(in_a_fork(lambda: obtain("child.example")), len(obtain("b.example")) > 0)
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.wait()
+    """)
+    assert out == "0 True\n"
+
+
+def test_two_processes_take_turns_on_one_port(forking):
+    out = forking("""
+    obtain("before.example")
+    import threading
+    codes = []
+    def children():
+        for number in range(2):
+            codes.append(in_a_fork(lambda: [obtain(f"child{number}.example") for _ in range(4)]))
+    thread = threading.Thread(target=children)
+    thread.start()
+    for number in range(8):
+        obtain(f"parent{number}.example")
+    thread.join()
+    print(codes)
+    """)
+    assert out == "[0, 0]\n"
+
+
+def test_two_processes_listen_on_two_ports_at_once(forking):
+    with pylego.testing.ACMEServer() as other:
+        out = forking(
+            """
+    obtain("before.example")
+    import threading
+    together = os.eventfd(0)
+    def child():
+        CA.update(json.loads(os.environ["OTHER_CA"]))
+        here = pylego.HTTP01(host="127.0.0.1", port=CA["http_port"])
+        def tell(event):
+            if event.kind == "presented":
+                os.eventfd_write(together, 1)
+        obtain("child.example", here, on_event=tell)
+    def listening(event):
+        if event.kind == "presented":
+            thread.start()
+            os.eventfd_read(together)  # the child listens while we do
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(in_a_fork(child)))
+    serial = obtain("parent.example", on_event=listening)
+    thread.join()
+    print(codes, len(serial) > 0)
+    """,
+            variables={"OTHER_CA": guest.environment(other)["TEST_CA"]},
+        )
+    assert out == "[0] True\n"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(forking, method):
+    out = forking(f"""
+    import multiprocessing
+    obtain("before.example")
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        serials = pool.map(obtain, [f"child{{number}}.example" for number in range(4)])
+    print(len(set(serials)), len(obtain("after.example")) > 0)
+    """)
+    assert out == "4 True\n"
+
+
+def test_an_exit_in_a_fork_is_an_exit_of_the_fork(forking):
+    out = forking("""
+    obtain("before.example")
+    pid = os.fork()
+    if pid == 0:
+        obtain("child.example")
+        sys.exit(3)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), len(obtain("after.example")) > 0)
+    """)
+    assert out == "3 True\n"
+
+
+def test_1000_forks_leave_nothing_behind(forking):
+    out = forking("""
+    obtain("before.example")
+    from pathlib import Path
+    def left():
+        threads = [task / "children" for task in Path("/proc/self/task").iterdir()]
+        return len(os.listdir("/proc/self/fd")), [each.read_text() for each in threads if each.read_text()]
+    before = left()
+    codes = set()
+    for number in range(1000):
+        call = number % 50 == 0
+        codes.add(in_a_fork((lambda: obtain("child.example")) if call else (lambda: None)))
+    print(codes, left() == before, len(obtain("after.example")) > 0)
+    """)
+    assert out == "{0} True True\n"
+
+
+def test_a_fork_can_ask_for_a_process_of_its_own_too(forking):
+    out = forking("""
+    obtain("before.example", isolation="process")
+    print(in_a_fork(lambda: obtain("child.example", isolation="process")), maps_go())
+    """)
+    assert out == "0 False\n"

@@ -44,13 +44,14 @@ def _take_terminal():
 class Program:
     """A Python program in a process of its own: where a hang or a crash is possible.
 
-    With a terminal it has that for all its streams, and is its foreground group.
+    With a terminal it has that for all its streams, and is its foreground group. A
+    launcher is a command that starts it.
     """
 
-    def __init__(self, source, *, env=None, terminal=False):
+    def __init__(self, source, *, env=None, terminal=False, launcher=()):
         ours, its = pty.openpty() if terminal else (None, subprocess.PIPE)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(source)],
+            [*launcher, sys.executable, "-c", textwrap.dedent(source)],
             stdin=its,
             stdout=its,
             stderr=its,

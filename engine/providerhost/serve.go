@@ -52,6 +52,7 @@ func Serve(name string, construct Constructor, names []string) int {
 		fmt.Fprintf(os.Stderr, "lego provider is started by pylego's engine, not by hand: %v\n", err)
 		return exitMisused
 	}
+	child.CloseInherited()
 	child.DropSignals()
 
 	h := &server{

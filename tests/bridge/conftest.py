@@ -1,5 +1,6 @@
 """Programs in processes of their own, and the CA that they call."""
 
+import os
 import textwrap
 
 import pytest
@@ -12,9 +13,11 @@ from tests.bridge import guest
 def guest_program(program, acme_server):
     """Start a program that finds the test's CA in its module `guest`."""
 
-    def start(source, *, server=acme_server, env=None, **settings):
+    def start(source, *, server=acme_server, env=None, path=(), **settings):
         source = "from guest import *\n" + textwrap.dedent(source)
-        return program(source, env={**guest.environment(server), **(env or {})}, **settings)
+        environment = guest.environment(server)
+        environment["PYTHONPATH"] = os.pathsep.join([*path, environment["PYTHONPATH"]])
+        return program(source, env={**environment, **(env or {})}, **settings)
 
     return start
 

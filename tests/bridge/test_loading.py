@@ -42,13 +42,14 @@ def test_the_first_operation_loads_go(program):
 
 def test_loading_restores_what_go_changes(program):
     code, out, err = program("""
-    import os, resource, signal
+    import locale, os, resource, signal
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     def state():
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         umask = os.umask(0o22); os.umask(umask)
         handlers = [signal.getsignal(n) for n in signal.valid_signals() if n < 32]
-        return resource.getrlimit(resource.RLIMIT_NOFILE), mask, umask, os.getcwd(), handlers
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return limit, mask, umask, os.getcwd(), handlers, locale.setlocale(locale.LC_ALL)
     before = state()
     import pylego._engine
     pylego._engine.run("contract", {})

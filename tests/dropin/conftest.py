@@ -5,6 +5,15 @@ import pytest
 from tests.servers.fixtures import authority, difficult_pebble, pebble, step_ca  # noqa: F401 -- fixtures are found by their names
 
 
+@pytest.fixture(autouse=True, scope="module", params=["here", "process"])
+def isolation(request):
+    """Run every test in this process, and again through the pipes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "process":
+            patch.setenv("PYLEGO_ISOLATION", "process")
+        yield
+
+
 @pytest.fixture
 def trust(acme_server, env_of):
     return env_of(acme_server)

@@ -79,7 +79,7 @@ DIFFERENCES = {
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
+def played(isolation, tmp_path_factory):
     """All behaviours, played side by side: some make pylego wait before it tries again."""
 
     parent = tmp_path_factory.mktemp("played")

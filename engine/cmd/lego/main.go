@@ -56,6 +56,7 @@ func serve(args []string) int {
 		fmt.Fprintln(os.Stderr, "lego serve is started by pylego, not by hand")
 		return 2
 	}
+	child.CloseInherited()
 	child.DropSignals()
 	if parent, err := strconv.Atoi(args[0]); err != nil || !child.Of(parent) {
 		return 0

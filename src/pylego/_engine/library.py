@@ -6,6 +6,7 @@ import ctypes
 import select
 from pathlib import Path
 
+from pylego._engine import limits
 from pylego._errors import EngineError
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
@@ -71,20 +72,17 @@ class Library:
 def open_library() -> Library | None:
     """Open an engine in this process, or nothing where no Go can run.
 
-    That is where lego.so was not built (musl), and in a fork of a process that has
-    loaded it.
+    That is where lego.so was not built (musl), in a fork of a process that has
+    loaded it, and where it would find no room.
 
     Raises:
         EngineError: the library cannot be loaded here.
     """
-    if not PATH.exists():
+    if not PATH.exists() or not limits.room_here():
         return None
-    limit = _file_limit()
-    try:
+    with limits.file_limit_kept():
         functions = _load()
         return Library(functions) if functions.pylego_usable() else None
-    finally:
-        _restore_file_limit(limit)
 
 
 def _load() -> ctypes.CDLL:
@@ -120,23 +118,3 @@ def _until_readable(descriptor: int) -> Callable[[], object]:
         poll.register(descriptor, select.POLLIN)
         return poll.poll
     return lambda: select.select([descriptor], [], [])
-
-
-def _file_limit() -> tuple[int, int] | None:
-    try:
-        import resource  # noqa: PLC0415 -- not on Windows
-    except ImportError:
-        return None
-    return resource.getrlimit(resource.RLIMIT_NOFILE)
-
-
-def _restore_file_limit(limit: tuple[int, int] | None) -> None:
-    """Undo what Go does when it is loaded: it raises the soft limit to the hard one.
-
-    Programs that use select() and those that close every descriptor before an
-    exec rely on a low one.
-    """
-    if limit is not None:
-        import resource  # noqa: PLC0415
-
-        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

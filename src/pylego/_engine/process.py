@@ -10,6 +10,7 @@ import subprocess
 import weakref
 from collections import deque
 
+from pylego._engine import limits
 from pylego._engine.library import FOLDER
 from pylego._errors import EngineError
 
@@ -36,6 +37,13 @@ class Process:
         Raises:
             EngineError: it cannot be started here.
         """
+        space = limits.address_space()
+        if space is not None and space < limits.GO_RESERVES:
+            msg = (
+                f"the limit on address space (RLIMIT_AS, `ulimit -v`) of {space >> 20} MB leaves no "
+                f"room for Go, which reserves {limits.GO_RESERVES >> 20} MB"
+            )
+            raise EngineError(msg)
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self._errors, errors = os.pipe()
@@ -100,7 +108,8 @@ class Process:
                 if descriptor == self._woken:
                     _read(self._woken)
                 elif descriptor == self._errors:
-                    self._listen()
+                    if not self._listen():
+                        self._poll.unregister(self._errors)
                 elif descriptor == self._answers:
                     batches += self._take()
             self._write()
@@ -133,12 +142,11 @@ class Process:
             else:
                 self._poll.unregister(self._requests)
 
-    def _listen(self) -> None:
+    def _listen(self) -> bytes:
         """Keep the last of what Go says when it must end a process."""
-        words = _read(self._errors)
-        if words == b"":
-            self._poll.unregister(self._errors)
-        self._last_words = (self._last_words + (words or b""))[-READ_SIZE:]
+        words = _read(self._errors) or b""
+        self._last_words = (self._last_words + words)[-READ_SIZE:]
+        return words
 
     def _obituary(self) -> EngineError:
         try:

@@ -31,6 +31,8 @@ var Operations = Table{
 	"testca_faults":         operation(testca.SetServerFaults),
 	"testca_requests":       operation(testca.ServerRequests),
 	"testca_authorizations": operation(testca.ServerAuthorizations),
+
+	"statistics": operation(statistics),
 }
 
 // The contract lists the table itself, so it can only join it afterwards.

@@ -36,7 +36,6 @@ func (d DNS) solver(caller caller.Caller, reporter report.Reporter) solver {
 			Environment: environment.Entries(),
 			Directory:   string(caller.Directory),
 			Resolvers:   d.Resolvers,
-			Secrets:     providerhost.Secrets(d.Variables),
 		},
 		Propagation: dnssolver.Propagation{
 			Wait:          time.Duration(d.Propagation.Wait * float64(time.Second)),

@@ -85,7 +85,7 @@ func (v *validation) waitAndTrigger(ctx context.Context) {
 // retrigger are the waits before a challenge that failed but stays pending is
 // asked for again. step-ca keeps such a challenge until then (RFC 8555 section
 // 8.2 allows a server to retry). Two challenge types together take less than 15 s.
-var retrigger = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 4 * time.Second}
+var retrigger = []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second}
 
 // untilDecided polls the authorization: at each of the CA's own validation
 // requests that we see, and between them as pollInterval says.

@@ -22,9 +22,6 @@ type Config struct {
 	Environment []string
 	Directory   string   // the host's working directory; "" is the engine's
 	Resolvers   []string // replace the system's for lego's own look-ups
-
-	// Secrets are the values that no log and no error may show; see the function Secrets.
-	Secrets []string
 }
 
 // processKey keys the HMACs below: a digest that came to light could otherwise
@@ -43,12 +40,10 @@ func (c Config) Credentials() string {
 	return digest(c.parts())
 }
 
-// hostKey is Credentials, the secrets (a host has one redactor), and the state
-// of each file that a _FILE variable names: a rotated credential needs a new
-// host, for lego reads such files once.
+// hostKey is Credentials and the state of each file that a _FILE variable names:
+// a rotated credential needs a new host, for lego reads such files once.
 func (c Config) hostKey() string {
-	parts := append(c.parts(), "secrets")
-	parts = append(parts, c.Secrets...)
+	parts := c.parts()
 	for _, variable := range c.environment() {
 		name, path, _ := strings.Cut(variable, "=")
 		if strings.HasSuffix(name, "_FILE") && path != "" {

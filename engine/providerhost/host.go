@@ -55,7 +55,7 @@ func newHost(config Config, key string) *host {
 	h := &host{
 		config:  config,
 		key:     key,
-		redact:  newRedactor(config.Secrets),
+		redact:  newRedactor(secretsIn(config.Environment)),
 		born:    time.Now(),
 		started: make(chan struct{}),
 		ended:   make(chan struct{}),

@@ -71,7 +71,7 @@ func TestFaultsOfAProviderAreTypedErrorsThatNameIt(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			p := newPool(t)
 			lease := acquire(t, p, Config{
-				Provider: "fake", Environment: []string{"FAKE_PASSWORD=hunter2hunter2"}, Secrets: []string{"hunter2hunter2"},
+				Provider: "fake", Environment: []string{"FAKE_PASSWORD=hunter2hunter2"},
 			})
 			err := lease.Present(context10s(t), action+".example", "t", "k")
 			var typed *fault.Error
@@ -82,7 +82,7 @@ func TestFaultsOfAProviderAreTypedErrorsThatNameIt(t *testing.T) {
 
 			// It takes no new orders; the next one is served by a new host.
 			next := acquire(t, p, Config{
-				Provider: "fake", Environment: []string{"FAKE_PASSWORD=hunter2hunter2"}, Secrets: []string{"hunter2hunter2"},
+				Provider: "fake", Environment: []string{"FAKE_PASSWORD=hunter2hunter2"},
 			})
 			if next.host == lease.host {
 				t.Error("the host is used again")
@@ -120,7 +120,7 @@ func TestAConstructorsFaultsAreTypedErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lease, err := newPool(t).Acquire(context10s(t), Config{
-				Provider: name, Environment: []string{"FAKE_PASSWORD=hunter2hunter2"}, Secrets: []string{"hunter2hunter2"},
+				Provider: name, Environment: []string{"FAKE_PASSWORD=hunter2hunter2"},
 			})
 			if err == nil {
 				defer lease.Release()

@@ -44,7 +44,7 @@ func (r *recorder) config(user string) Config {
 		"HTTPREQ_ENDPOINT": r.URL, "HTTPREQ_USERNAME": user, "HTTPREQ_PASSWORD": "password-of-" + user,
 		"LEGO_DISABLE_CNAME_SUPPORT": "true",
 	}
-	config := Config{Provider: "httpreq", Secrets: Secrets(environment)}
+	config := Config{Provider: "httpreq"}
 	for name, value := range environment {
 		config.Environment = append(config.Environment, name+"="+value)
 	}

@@ -21,13 +21,13 @@ var credentialWords = []string{
 	"KEY", "TOKEN", "SECRET", "PASS", "PWD", "HMAC", "AUTH", "CREDENTIAL", "PRIVATE", "SESSION", "COOKIE", "OTP", "SIGNATURE",
 }
 
-// Secrets picks from the environment given for one call (not from the
-// process's own) the values that no log or error may show: those of variables
-// whose name suggests a credential, and passwords inside of URLs. A variable
-// ending in _FILE names a file: its path is no secret.
-func Secrets(environment map[string]string) []string {
+// secretsIn picks from a host's environment the values that no log or error may
+// show: those of variables whose name suggests a credential, and passwords inside
+// of URLs. A variable ending in _FILE names a file: its path is no secret.
+func secretsIn(environment []string) []string {
 	var secrets []string
-	for name, value := range environment {
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
 		if namesCredential(name) {
 			secrets = append(secrets, value)
 			continue

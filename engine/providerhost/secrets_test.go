@@ -11,15 +11,15 @@ import (
 )
 
 func TestSecretsAreValuesOfCredentialVariables(t *testing.T) {
-	got := Secrets(map[string]string{
-		"CF_DNS_API_TOKEN":      "token-value",
-		"HTTPREQ_PASSWORD":      "pass-value",
-		"EAB_HMAC":              "hmac-value",
-		"HTTPREQ_USERNAME":      "somebody",
-		"HTTPREQ_ENDPOINT":      "https://user:in-url@dns.example/",
-		"CF_DNS_API_TOKEN_FILE": "/run/secrets/token",
+	got := secretsIn([]string{
+		"CF_DNS_API_TOKEN=token-value",
+		"HTTPREQ_PASSWORD=pass=value",
+		"EAB_HMAC=hmac-value",
+		"HTTPREQ_USERNAME=somebody",
+		"HTTPREQ_ENDPOINT=https://user:in-url@dns.example/",
+		"CF_DNS_API_TOKEN_FILE=/run/secrets/token",
 	})
-	if want := []string{"hmac-value", "in-url", "pass-value", "token-value"}; !slices.Equal(got, want) {
+	if want := []string{"hmac-value", "in-url", "pass=value", "token-value"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pylego import _engine
 from pylego._challenges import Challenge
+from pylego._operations import AccountSettings, Obtain, Server
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ class Client:
         on_event: EventCallback | None = None,
     ) -> None:
         """Keep the settings; nothing is sent."""
-        from pylego._operations import AccountSettings, Server  # noqa: PLC0415 -- see below
-
         self._server = Server(directory=directory, trust=trust)
         self._account = AccountSettings(
             key=account_key, email=email, accept_terms=accept_terms, eab=eab
@@ -97,10 +96,6 @@ class Client:
             DeadlineExceeded: the timeout is over.
             EngineError: the engine cannot run here.
         """
-        # Not at the import: a program that only imports pylego, to catch its errors
-        # say, need not wait for what calls are made of.
-        from pylego._operations import Obtain  # noqa: PLC0415
-
         operation = Obtain(
             server=self._server,
             account=self._account,

@@ -151,5 +151,6 @@ OPERATIONS = (
     RunLegoCommand.name,
     *(f"testca_{verb}" for verb in EMBEDDED_SERVER),
     "contract",
+    "statistics",
 )
 """Every operation that Python uses; a test compares them with the engine's table."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pylego import _engine
 from pylego._errors import Identifier, LEGOError, Subproblem, from_info
+from pylego._operations import RunLegoCommand
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ class Library:
         Exceptions of signal handlers, such as KeyboardInterrupt, come through
         when the order has cleaned up.
         """
-        from pylego._operations import RunLegoCommand  # noqa: PLC0415 -- as in _client.py
-
         operation = RunLegoCommand(text=message.decode())
         try:
             data = operation.result(_engine.run(operation.name, operation.message()))

@@ -31,9 +31,9 @@ IN_A_FORK = """
 def forking(guest_program):
     """Run a program that forks; return what it printed."""
 
-    def run(source, variables=None):
+    def run(source, variables=None, **settings):
         environment = {**FORK, **(variables or {})}
-        code, out, err = guest_program(IN_A_FORK + source, env=environment).end(60)
+        code, out, err = guest_program(IN_A_FORK + source, env=environment, **settings).end(60)
         assert (code, err) == (0, "")
         return out
 
@@ -96,9 +96,10 @@ def test_forks_during_8_running_calls(forking):
     assert out == "0\n0\n8 8\n"
 
 
-def test_a_call_that_is_waited_for_in_a_fork_ends_at_once(forking):
+def test_a_call_that_is_waited_for_in_a_fork_ends_at_once(forking, slow_server):
     # Only a signal handler can fork in the middle of a wait.
-    out = forking("""
+    out = forking(
+        """
     import signal, threading
     main = threading.get_ident()
     children = []
@@ -106,21 +107,24 @@ def test_a_call_that_is_waited_for_in_a_fork_ends_at_once(forking):
         children.append(os.fork())
     signal.signal(signal.SIGUSR1, fork)
     def tell(event):
-        if event.kind == "order":
+        if event.kind == "triggered":
             signal.pthread_kill(main, signal.SIGUSR1)
     try:
-        result = len(obtain("a.example", on_event=tell)) > 0
-    except pylego.EngineError as error:
+        obtain("a.example", on_event=tell, timeout=3)
+    except pylego.LEGOError as error:
         result = str(error)
-    os.write(1, f"{result}\\n".encode())
+    os.write(1, f"{children == [0]} {result}\\n".encode())
     if children == [0]:
         os._exit(0)
     os.wait()
-    """)
-    assert sorted(out.splitlines()) == [
-        "True",
-        "[engine_error] this process was forked during the call, which goes on in the other",
-    ]
+    """,
+        server=slow_server,
+    )
+    child, parent = out.splitlines()
+    assert child == (
+        "True [engine_error] this process was forked during the call, which goes on in the other"
+    )
+    assert parent.startswith("False [deadline_exceeded]")
 
 
 def test_a_port_is_free_again_though_a_fork_holds_its_socket(forking):
@@ -239,3 +243,36 @@ def test_a_fork_can_ask_for_a_process_of_its_own_too(forking):
     print(in_a_fork(lambda: obtain("child.example", isolation="process")), maps_go())
     """)
     assert out == "0 False\n"
+
+
+def test_a_fork_by_c_code_of_which_python_hears_nothing(forking):
+    out = forking("""
+    obtain("before.example")
+    import ctypes
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        os._exit(0 if obtain("child.example") else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), len(obtain("after.example")) > 0)
+    """)
+    assert out == "0 True\n"
+
+
+def test_a_fork_waits_for_an_engine_that_is_being_opened(forking):
+    # A child could never make an import that the fork has interrupted.
+    out = forking("""
+    import threading
+    class Slow:
+        opening, go_on = threading.Event(), threading.Event()
+        def find_spec(self, name, path=None, target=None):
+            if name == "pylego._engine.jobs":
+                self.opening.set()
+                self.go_on.wait()
+    sys.meta_path.insert(0, Slow())
+    caller = threading.Thread(target=obtain, args=("parent.example",))
+    caller.start()
+    Slow.opening.wait()
+    threading.Timer(0.2, Slow.go_on.set).start()
+    print(in_a_fork(lambda: obtain("child.example")))
+    caller.join()
+    """)
+    assert out == "0\n"

@@ -34,11 +34,17 @@ def test_a_credential_reaches_no_environment_but_its_host_s(acme_server, client,
         assert SECRET not in text
 
 
-def test_a_credential_shows_in_no_log_no_error_and_no_repr(acme_server, client, caplog):
+@pytest.mark.parametrize("given", ["to the call", "in the environment"])
+def test_a_credential_shows_in_no_log_no_error_and_no_repr(
+    acme_server, client, caplog, monkeypatch, given
+):
     caplog.set_level(logging.DEBUG, logger="pylego")
+    credential = {"HTTPREQ_PASSWORD": SECRET}
+    if given == "in the environment":
+        monkeypatch.setenv(*credential.popitem())
     challenge = acme_server.dns01(
         HTTPREQ_USERNAME="user",
-        HTTPREQ_PASSWORD=SECRET,
+        **credential,
         HTTPREQ_ENDPOINT="http://127.0.0.1:1",
         LEGO_DEBUG_CLIENT_VERBOSE_ERROR="true",
         LEGO_DEBUG_DNS_API_HTTP_CLIENT="true",

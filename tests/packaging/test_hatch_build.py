@@ -160,6 +160,7 @@ def built(hook, tmp_path, monkeypatch):
     library = tmp_path / "engine/cmd/libpylego"
     library.mkdir(parents=True)
     (tmp_path / "engine/go.mod").write_text("module x\n\ngo 1.25.0\n")
+    (tmp_path / "pyproject.toml").write_text('version = "1.0.0"\n')
     (library / "pylego.h").touch()
     tools = hook.Toolchain("go", "go version go1.26.8", "cc")
     monkeypatch.setattr(hook, "toolchain", lambda _row: tools)

@@ -24,6 +24,7 @@ _engines: dict[str, Engine] = {}
 _abandoned: list[Engine] = []
 # Reentrant: a signal handler may make the first call while its thread makes another's.
 _opening = threading.RLock()
+"""Held while an engine is opened, and during a fork: see `_after_fork`."""
 
 
 def run(
@@ -54,7 +55,7 @@ def run(
     """
     isolation = os.environ.get("PYLEGO_ISOLATION", "") if isolation is None else isolation
     engine = _engines.get(isolation)
-    if engine is None or engine.failed:
+    if engine is None or engine.failed or engine.pid != os.getpid():
         engine = _open(isolation)
     return engine.run(
         operation, message, timeout=timeout, cleanup_timeout=cleanup_timeout, on_event=on_event
@@ -65,12 +66,16 @@ def _open(isolation: str) -> Engine:
     if isolation not in ISOLATIONS:
         msg = f'isolation is "process" or left out, not {isolation!r}'
         raise InvalidRequest(msg, code="invalid_arguments")
+    engine = _engines.get(isolation)
+    if engine is not None and engine.pid != os.getpid():
+        _after_fork()  # by C code, which has not called the hook
     with _opening:
         engine = _engines.get(isolation)
         if engine is None or engine.failed:
             _refuse_subinterpreter()
             # Not before the first call: importing pylego loads no Go, and costs
             # neither a thread nor the modules for one.
+            importlib.import_module("datetime")  # what results and errors import later
             from pylego._engine.jobs import Engine  # noqa: PLC0415
 
             engine = _engines[isolation] = Engine(_transport(isolation))
@@ -102,9 +107,13 @@ def _refuse_subinterpreter() -> None:
 
 
 def _after_fork() -> None:
-    """Leave the parent's engines alone: their threads do not exist here."""
+    """Leave the parent's engines alone: their threads do not exist here.
+
+    No thread of the parent was opening one: an import that a fork has interrupted
+    could never be made in the child, where nobody is left to end it.
+    """
     global _opening  # noqa: PLW0603
-    _opening = threading.RLock()  # another thread may have held it
+    _opening = threading.RLock()
     for engine in _engines.values():
         engine.abandon()
     _abandoned.extend(_engines.values())  # never freed: what they hold is the parent's
@@ -112,4 +121,6 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_after_fork
+    )

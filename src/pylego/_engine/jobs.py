@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import json
+import os
 import threading
 
 from pylego._engine import callbacks, surroundings
@@ -99,6 +100,7 @@ class Engine:
             EngineError: there can be no thread.
         """
         self.failed = False
+        self.pid = os.getpid()
         self._transport = transport
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)

@@ -37,40 +37,33 @@ class Process:
         Raises:
             EngineError: it cannot be started here.
         """
-        space = limits.address_space()
-        if space is not None and space < limits.GO_RESERVES:
-            msg = (
-                f"the limit on address space (RLIMIT_AS, `ulimit -v`) of {space >> 20} MB leaves no "
-                f"room for Go, which reserves {limits.GO_RESERVES >> 20} MB"
-            )
-            raise EngineError(msg)
-        requests, self._requests = os.pipe()
-        self._answers, answers = os.pipe()
-        self._errors, errors = os.pipe()
-        self._woken, self._wake = os.pipe()
+        _require_room()
+        with contextlib.ExitStack() as its_own, contextlib.ExitStack() as ours:
+            try:
+                requests, self._requests = _pipe(its_own, ours)
+                self._answers, answers = _pipe(ours, its_own)
+                self._errors, errors = _pipe(ours, its_own)
+                self._woken, self._wake = _pipe(ours, ours)
+                # Its environment is empty: what a call needs of ours travels in its request.
+                self._process = subprocess.Popen(  # noqa: S603 -- our own executable
+                    [str(FOLDER / "lego"), "serve", str(os.getpid())],
+                    stdin=requests,
+                    stdout=answers,
+                    stderr=errors,
+                    env={},
+                    cwd="/",
+                    start_new_session=True,  # Ctrl-C is for us to handle
+                )
+            except OSError as error:
+                msg = f"the engine's process cannot be started: {error}"
+                raise EngineError(msg) from error
+            ours.pop_all()
         self._descriptors = {self._requests, self._answers, self._errors}
+        for descriptor in (*self._descriptors, self._woken, self._wake):
+            os.set_blocking(descriptor, False)
         # Whoever still holds the object may wake it: these two last as long as it does.
         self._wakers = weakref.finalize(self, _close, {self._woken, self._wake})
         self._wakers.atexit = False
-        try:
-            # Its environment is empty: what a call needs of ours travels in its request.
-            self._process = subprocess.Popen(  # noqa: S603 -- our own executable
-                [str(FOLDER / "lego"), "serve", str(os.getpid())],
-                stdin=requests,
-                stdout=answers,
-                stderr=errors,
-                env={},
-                cwd="/",
-                start_new_session=True,  # Ctrl-C is for us to handle
-            )
-        except OSError as error:
-            _close(self._descriptors)
-            msg = f"the engine's process cannot be started: {error}"
-            raise EngineError(msg) from error
-        finally:
-            _close({requests, answers, errors})
-        for descriptor in (*self._descriptors, self._woken, self._wake):
-            os.set_blocking(descriptor, False)
         self._poll = select.poll()
         for descriptor in (self._answers, self._errors, self._woken):
             self._poll.register(descriptor, select.POLLIN)
@@ -174,6 +167,24 @@ class Process:
         """Leave the process to the one that started it: this is a fork of that."""
         self._wakers()
         _close(self._descriptors)
+
+
+def _require_room() -> None:
+    space = limits.address_space()
+    if space is not None and space < limits.GO_RESERVES:
+        msg = (
+            f"the limit on address space (RLIMIT_AS, `ulimit -v`) of {space >> 20} MB leaves no "
+            f"room for Go, which reserves {limits.GO_RESERVES >> 20} MB"
+        )
+        raise EngineError(msg)
+
+
+def _pipe(read: contextlib.ExitStack, write: contextlib.ExitStack) -> tuple[int, int]:
+    """Make a pipe whose ends the stacks close."""
+    ends = os.pipe()
+    for end, stack in zip(ends, (read, write), strict=True):
+        stack.callback(os.close, end)
+    return ends
 
 
 def _close(descriptors: set[int]) -> None:

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
-	"golang.org/x/net/netutil"
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
@@ -192,7 +191,7 @@ func (s *server) start(ctx context.Context, k key) {
 	} else {
 		s.answers = newTLSAnswers()
 	}
-	stop := s.answers.serve(netutil.LimitListener(listener, maxConnections))
+	stop := s.answers.serve(&crowd{Listener: listener, most: maxConnections})
 	s.stop = func() {
 		hangUp(listener)
 		stop()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"slices"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
@@ -51,6 +52,9 @@ func Describe(err error) *ErrorData {
 		data.set(fault.NetworkError, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		data.set(fault.DeadlineExceeded, "the time allowed for the operation is over")
+		if known != nil && known.Code == fault.DeadlineExceeded {
+			data.Detail += ": " + known.Detail
+		}
 	case errors.Is(err, context.Canceled):
 		data.set(fault.Cancelled, "the operation was cancelled")
 	case refused:
@@ -63,6 +67,10 @@ func Describe(err error) *ErrorData {
 		data.set(fault.CertificateObtainFailed, err.Error())
 	default:
 		data.set(fault.CertificateRequestFailed, err.Error())
+	}
+	if problem != nil && problem.Page { // whatever it stopped, its status tells whether it may pass
+		data.Status, data.RetryAfter = problem.HTTPStatus, problem.RetryAfter.Seconds()
+		data.Retryable = passing(problem.HTTPStatus)
 	}
 	return data
 }
@@ -86,12 +94,17 @@ func (d *ErrorData) problem(p *acme.Problem) {
 	case legoacme.ConnectionErrorType, legoacme.DNSErrorType, legoacme.TLSErrorType, legoacme.UnauthorizedErrorType:
 		d.Retryable = len(d.Attempts) > 0 // a name may be reachable later; an account is not allowed more
 	default:
-		d.Retryable = p.HTTPStatus >= 500
+		d.Retryable = passing(p.HTTPStatus)
 	}
 	for _, sub := range p.SubProblems {
 		d.Subproblems = append(d.Subproblems, Subproblem{acme.ShortType(sub.Type), sub.Detail, sub.Identifier})
 	}
 	slices.SortStableFunc(d.Subproblems, func(a, b Subproblem) int { return cmp.Compare(a.Identifier.Value, b.Identifier.Value) })
+}
+
+// passing tells a server's trouble, and having asked too often, from a refusal.
+func passing(status int) bool {
+	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 }
 
 // isNetwork finds the network anywhere among an error's causes: it wins over

@@ -71,6 +71,27 @@ func TestDescribeEachKindOfError(t *testing.T) {
 	}
 }
 
+// A page is what a proxy before the CA says, and every answer to newNonce, which
+// is a HEAD: it has no problem document, and still a status.
+func TestAPageIsRetryableByItsStatus(t *testing.T) {
+	for status, retryable := range map[int]bool{302: false, 404: false, 429: true, 500: true, 503: true} {
+		page := &acme.Problem{ProblemDetails: legoacme.ProblemDetails{HTTPStatus: status, Detail: "a page"}, Page: true, RetryAfter: time.Minute}
+		for _, err := range []error{page, fault.Wrap(fault.LegoClientCreationFailed, page, "x"), fault.Wrap(fault.AccountRegistrationFailed, page, "x")} {
+			data := Describe(err)
+			if data.Retryable != retryable || data.Status != status || data.RetryAfter != 60 || data.Type != "lego" {
+				t.Errorf("%d: %+v", status, data)
+			}
+		}
+	}
+}
+
+func TestADeadlineSaysWhatWasWaitedFor(t *testing.T) {
+	waiting := fault.Interrupted(context.DeadlineExceeded, "the CA did not answer")
+	if detail := Describe(waiting).Detail; detail != "the time allowed for the operation is over: the CA did not answer" {
+		t.Error(detail)
+	}
+}
+
 func TestAProblemTravelsWhole(t *testing.T) {
 	p := problem("rateLimited", 429)
 	p.RetryAfter = 90 * time.Second

@@ -45,6 +45,11 @@ func Wrap(code Code, err error, format string, args ...any) *Error {
 	return &Error{Code: code, Detail: fmt.Sprintf(format, args...) + ": " + err.Error(), Err: err}
 }
 
+// Interrupted says what was being waited for when a context ended.
+func Interrupted(end error, format string, args ...any) *Error {
+	return &Error{Code: Ended(end), Detail: fmt.Sprintf(format, args...), Err: end}
+}
+
 // CodeOf finds the code of an error; one that has none gets the other.
 func CodeOf(err error, otherwise Code) Code {
 	var known *Error

@@ -102,14 +102,20 @@ type Response struct {
 	RoundTrip time.Duration
 }
 
-// RetryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date; 0 if there is none.
+// RetryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date; 0 if
+// there is none. The date is by the clock that the answer's own Date shows: ours
+// may be minutes off, and would wait as much too long, or not at all.
 func (r *Response) RetryAfter() time.Duration {
 	value := r.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
 		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
-		return max(0, time.Until(date))
+		now, err := http.ParseTime(r.Header.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		return max(0, date.Sub(now))
 	}
 	return 0
 }
@@ -129,6 +135,12 @@ func (c *Client) Head(ctx context.Context, address string) (*Response, error) {
 		return nil, ctx.Err()
 	}
 	return c.do(ctx, http.MethodHead, address, nil)
+}
+
+// PauseWithin is an error at once where a pause that the CA has asked for lasts
+// longer than the caller's time.
+func (c *Client) PauseWithin(ctx context.Context, address string) error {
+	return limiterFor(host(address)).pauseWithin(ctx)
 }
 
 // Post sends a JWS (RFC 8555 section 6.2).
@@ -157,15 +169,18 @@ func (c *Client) do(ctx context.Context, method, address string, body []byte) (*
 	began := time.Now()
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return nil, unreachable(ctx, host(address), err)
+		return nil, unreachable(ctx, address, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
+	if err != nil && ctx.Err() == nil {
+		return nil, fault.Wrap(fault.NetworkError, err, "the answer of %s broke off", address)
+	}
 	if err != nil {
-		return nil, unreachable(ctx, host(address), err)
+		return nil, unreachable(ctx, address, err)
 	}
 	if len(data) > maxBody {
-		return nil, fault.New(fault.CertificateObtainFailed, "%s answered with more than %d MB", host(address), maxBody>>20)
+		return nil, fault.New(fault.CertificateObtainFailed, "%s answered with more than %d MB", address, maxBody>>20)
 	}
 	response := &Response{Status: answer.StatusCode, Header: answer.Header, Body: data, RoundTrip: time.Since(began)}
 	if response.Status == http.StatusTooManyRequests || response.Status == http.StatusServiceUnavailable {
@@ -231,17 +246,26 @@ func host(address string) string {
 
 // unreachable explains a failed request. The caller's own deadline or
 // cancellation is not the network's fault and stays what it is.
-func unreachable(ctx context.Context, host string, err error) error {
+func unreachable(ctx context.Context, address string, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return fault.Interrupted(ctx.Err(), "%s has not answered yet", address)
 	}
-	var refused *fault.Error // by checkRedirect
-	if errors.As(err, &refused) {
+	var (
+		refused *fault.Error // by checkRedirect
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+		other   x509.HostnameError
+	)
+	ca := host(address)
+	switch {
+	case errors.As(err, &refused):
 		return refused
+	case errors.As(err, &unknown):
+		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that no trusted root vouches for; name its root in SSL_CERT_FILE or LEGO_CA_CERTIFICATES", ca)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that is not valid now (is this machine's clock right?)", ca)
+	case errors.As(err, &other):
+		return fault.Wrap(fault.NetworkError, err, "%s has a certificate of another name", ca)
 	}
-	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
-		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that no trusted root vouches for; name its root in SSL_CERT_FILE or LEGO_CA_CERTIFICATES", host)
-	}
-	return fault.Wrap(fault.NetworkError, err, "cannot reach %s", host)
+	return fault.Wrap(fault.NetworkError, err, "cannot reach %s", ca)
 }

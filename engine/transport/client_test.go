@@ -145,7 +145,7 @@ func TestTheCallersCancellationStaysWhatItIs(t *testing.T) {
 	client := newClient(t, Trust{PEM: root, NoSystem: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	if _, err := client.Post(ctx, server.URL, []byte("{}")); !errors.Is(err, context.Canceled) || codeOf(err) != "" {
+	if _, err := client.Post(ctx, server.URL, []byte("{}")); !errors.Is(err, context.Canceled) || codeOf(err) != fault.Cancelled {
 		t.Errorf("%v", err)
 	}
 }
@@ -186,6 +186,69 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	}
 	if got := (&Response{Header: http.Header{"Retry-After": {"99999999999"}}}).RetryAfter(); got < time.Hour {
 		t.Error(got)
+	}
+}
+
+func TestARetryAfterDateIsReadByTheServersClock(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		theirs := time.Now().Add(off).UTC()
+		header := http.Header{
+			"Date":        {theirs.Format(http.TimeFormat)},
+			"Retry-After": {theirs.Add(7 * time.Second).Format(http.TimeFormat)},
+		}
+		if wait := (&Response{Header: header}).RetryAfter(); wait != 7*time.Second {
+			t.Errorf("%v off: %v", off, wait)
+		}
+	}
+}
+
+func TestACertificateThatCannotBeTrustedSaysWhy(t *testing.T) {
+	t.Parallel()
+	server, root := serve(t, hello)
+	ctx := t.Context()
+	for _, test := range []struct {
+		clock time.Time
+		name  string
+		says  string
+	}{
+		{time.Now().AddDate(200, 0, 0), "", "is this machine's clock right?"},
+		{time.Now().AddDate(-200, 0, 0), "", "is this machine's clock right?"},
+		{time.Time{}, "other.example", "of another name"},
+	} {
+		client := newClient(t, Trust{PEM: root, NoSystem: true, ServerName: test.name})
+		client.http.Transport.(*http.Transport).TLSClientConfig.Time = func() time.Time {
+			if test.clock.IsZero() {
+				return time.Now()
+			}
+			return test.clock
+		}
+		if _, err := client.Get(ctx, server.URL); codeOf(err) != fault.NetworkError || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestAnAnswerThatBreaksOffSaysSo(t *testing.T) {
+	t.Parallel()
+	server, root := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "half")
+	})
+	_, err := newClient(t, Trust{PEM: root, NoSystem: true}).Get(t.Context(), server.URL)
+	if codeOf(err) != fault.NetworkError || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestADeadlineSaysWhoDidNotAnswer(t *testing.T) {
+	t.Parallel()
+	server, root := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := newClient(t, Trust{PEM: root, NoSystem: true}).Get(ctx, server.URL+"/dir")
+	if !errors.Is(err, context.DeadlineExceeded) || codeOf(err) != fault.DeadlineExceeded || !strings.Contains(err.Error(), server.URL+"/dir") {
+		t.Errorf("%v", err)
 	}
 }
 

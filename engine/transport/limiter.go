@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"pylego/engine/fault"
 	"pylego/engine/system"
 )
 
@@ -63,6 +64,9 @@ func limiterFor(host string) *limiter {
 // the end of a pause that the CA has asked for.
 func (l *limiter) acquire(ctx context.Context) error {
 	for {
+		if err := l.pauseWithin(ctx); err != nil {
+			return err
+		}
 		if err := system.Sleep(ctx, l.pausedFor()); err != nil {
 			return err
 		}
@@ -89,6 +93,15 @@ func (l *limiter) inTime(ctx context.Context) error {
 	}
 	if err := l.rate.Wait(ctx); err != nil {
 		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
+	}
+	return nil
+}
+
+// pauseWithin is an error where the pause lasts longer than the caller's time.
+func (l *limiter) pauseWithin(ctx context.Context) error {
+	pause := l.pausedFor()
+	if deadline, set := ctx.Deadline(); set && pause > time.Until(deadline) {
+		return fault.Interrupted(context.DeadlineExceeded, "the CA has asked for a pause, of which %s are left", pause.Round(time.Second))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,21 @@ func TestAPauseIsCancellable(t *testing.T) {
 	defer cancel()
 	if err := l.acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
+	}
+}
+
+func TestAPauseThatTheDeadlineDoesNotAllowIsADeadlineAtOnce(t *testing.T) {
+	t.Parallel()
+	l := limiterFor("pause-beyond.example")
+	l.pause(time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	began := time.Now()
+	if err := l.acquire(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "pause") {
+		t.Error(err)
+	}
+	if waited := time.Since(began); waited > 10*time.Second {
+		t.Error(waited)
 	}
 }
 

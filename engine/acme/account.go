@@ -119,6 +119,9 @@ func (a *Account) KeyAuthorization(token string) string { return token + "." + a
 
 // send posts a message of the account's and decodes the object in the answer.
 func (a *Account) send(ctx context.Context, url string, message, object any) (*transport.Response, error) {
+	if err := transport.CheckURL(url); err != nil {
+		return nil, fault.Wrap(fault.CertificateObtainFailed, err, "the CA names a URL that cannot be used")
+	}
 	payload := []byte{} // POST-as-GET; nil would leave the field out of the JWS
 	if message != nil {
 		var err error
@@ -133,11 +136,22 @@ func (a *Account) send(ctx context.Context, url string, message, object any) (*t
 		return nil, err
 	}
 	if object != nil {
-		if err := json.Unmarshal(response.Body, object); err != nil {
+		if err := json.Unmarshal(response.Body, object); err != nil || !hasStatus(object) {
 			return nil, fault.New(fault.CertificateObtainFailed, "%s answered HTTP %d with something that is no ACME object", url, response.Status)
 		}
 	}
 	return response, nil
+}
+
+// hasStatus tells an ACME object (RFC 8555 sections 7.1.3 and 7.1.4) from other JSON.
+func hasStatus(object any) bool {
+	switch o := object.(type) {
+	case *legoacme.Order:
+		return o.Status != ""
+	case *legoacme.Authorization:
+		return o.Status != ""
+	}
+	return true
 }
 
 // permanent network errors are not worth a second try: nobody changes a

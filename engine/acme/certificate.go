@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"net/http"
@@ -37,8 +38,15 @@ func (a *Account) Certificate(ctx context.Context, url string) (*Chain, []string
 		return nil, nil, fault.New(fault.CertificateObtainFailed, "%s answered with no PEM certificate", url)
 	}
 	chain := &Chain{URL: url, Leaf: string(pem.EncodeToMemory(block))}
+	count := 1
 	for block, rest = pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
 		chain.Issuer += string(pem.EncodeToMemory(block))
+		count++
+	}
+	// What is no whole block pem.Decode leaves out without a word, and no browser
+	// would trust the rest.
+	if bytes.Count(response.Body, []byte("-----BEGIN ")) != count {
+		return nil, nil, fault.New(fault.CertificateObtainFailed, "%s answered with a chain of which a part is missing", url)
 	}
 	return chain, alternates(response.Header), nil
 }

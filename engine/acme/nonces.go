@@ -23,7 +23,15 @@ type nonces struct {
 	mu       sync.Mutex
 	kept     []string
 	waiting  []chan nonceOrError // each holds one answer at most
-	fetching int
+	fetchers *fetchers           // nil: newNonce is not being asked
+}
+
+// fetchers ask newNonce for those who wait. They end with the last of them: what
+// comes later shall not wait for a server that did not answer then.
+type fetchers struct {
+	ctx   context.Context
+	stop  context.CancelFunc
+	count int
 }
 
 type nonceOrError struct {
@@ -57,11 +65,19 @@ func (n *nonces) take(ctx context.Context) (string, error) {
 		n.mu.Unlock()
 		return nonce, nil
 	}
+	if err := n.client.PauseWithin(ctx, n.url()); err != nil {
+		n.mu.Unlock()
+		return "", err
+	}
 	mine := make(chan nonceOrError, 1)
 	n.waiting = append(n.waiting, mine)
-	if n.fetching < min(len(n.waiting), transport.NewNonceInFlight) {
-		n.fetching++
-		go n.fetch()
+	if n.fetchers == nil {
+		n.fetchers = &fetchers{}
+		n.fetchers.ctx, n.fetchers.stop = context.WithCancel(context.Background())
+	}
+	if n.fetchers.count < min(len(n.waiting), transport.NewNonceInFlight) {
+		n.fetchers.count++
+		go n.fetch(n.fetchers)
 	}
 	n.mu.Unlock()
 	select {
@@ -77,6 +93,10 @@ func (n *nonces) take(ctx context.Context) (string, error) {
 func (n *nonces) leave(mine chan nonceOrError) {
 	n.mu.Lock()
 	n.waiting = slices.DeleteFunc(n.waiting, func(other chan nonceOrError) bool { return other == mine })
+	if len(n.waiting) == 0 && n.fetchers != nil {
+		n.fetchers.stop()
+		n.fetchers = nil
+	}
 	n.mu.Unlock()
 	select {
 	case answer := <-mine:
@@ -85,37 +105,50 @@ func (n *nonces) leave(mine chan nonceOrError) {
 	}
 }
 
-// fetch asks newNonce as long as more wait than are being fetched. It belongs to
-// no request, and so has no context but the client's own time limit.
-func (n *nonces) fetch() {
+// fetch asks newNonce as long as more wait than are asking. It belongs to no
+// request, and so its context is that of all who wait.
+func (n *nonces) fetch(f *fetchers) {
 	for {
 		var header http.Header
 		err := fault.Guard(func() (err error) {
-			header, err = newNonce(n.client, n.url())
+			header, err = newNonce(f.ctx, n.client, n.url())
 			return err
 		})
 		if err == nil {
 			n.keep(header)
 		}
-		n.mu.Lock()
-		if err != nil {
-			for _, mine := range n.waiting {
-				mine <- nonceOrError{err: err}
-			}
-			n.waiting = nil
-		}
-		if len(n.waiting) < n.fetching { // the others fetch for those
-			n.fetching--
-			n.mu.Unlock()
+		if !n.goOn(f, err) {
 			return
 		}
-		n.mu.Unlock()
 	}
 }
 
+// goOn tells an error to all who wait, and whether anybody still does.
+func (n *nonces) goOn(f *fetchers, err error) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.fetchers != f {
+		return false // given up
+	}
+	if err != nil {
+		for _, mine := range n.waiting {
+			mine <- nonceOrError{err: err}
+		}
+		n.waiting = nil
+	}
+	if len(n.waiting) >= f.count { // or the others fetch for those
+		return true
+	}
+	if f.count--; f.count == 0 {
+		f.stop()
+		n.fetchers = nil
+	}
+	return false
+}
+
 // newNonce is RFC 8555 section 7.2.
-func newNonce(client *transport.Client, url string) (http.Header, error) {
-	response, err := client.Head(context.Background(), url)
+func newNonce(ctx context.Context, client *transport.Client, url string) (http.Header, error) {
+	response, err := client.Head(ctx, url)
 	if err != nil {
 		return nil, err
 	}

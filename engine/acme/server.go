@@ -141,7 +141,7 @@ var backOff = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 16
 func retried(ctx context.Context, send func() (*transport.Response, error)) (*transport.Response, error) {
 	for _, wait := range backOff {
 		response, err := send()
-		if err == nil || !transient(err) {
+		if err == nil || !transient(err) || inVain(ctx, err, wait) {
 			return response, err
 		}
 		if err := system.Sleep(ctx, wait); err != nil {
@@ -149,6 +149,17 @@ func retried(ctx context.Context, send func() (*transport.Response, error)) (*tr
 		}
 	}
 	return send()
+}
+
+// inVain reports whether the caller's time is over before the next try: then what
+// went wrong is told at once, and not that the time is over.
+func inVain(ctx context.Context, err error, wait time.Duration) bool {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		wait = max(wait, problem.RetryAfter)
+	}
+	deadline, set := ctx.Deadline()
+	return set && time.Until(deadline) < wait
 }
 
 func transient(err error) bool {

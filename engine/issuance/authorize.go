@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
@@ -111,9 +112,23 @@ func (w *authorizing) validate(ctx context.Context) error {
 	}
 	running.Wait()
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return w.interrupted(err)
 	}
 	return w.failure()
+}
+
+// interrupted names those that the CA has not decided on.
+func (w *authorizing) interrupted(end error) error {
+	interrupted := fault.Interrupted(end, "")
+	var names []string
+	for _, v := range w.all {
+		if !v.decided {
+			interrupted.Identifiers = append(interrupted.Identifiers, v.authorization.Identifier)
+			names = append(names, v.name())
+		}
+	}
+	interrupted.Detail = "not yet validated: " + strings.Join(names, ", ")
+	return interrupted
 }
 
 func (w *authorizing) share(ctx context.Context, p *prepared, share []*validation) {

@@ -116,7 +116,7 @@ func TestALongRetryAfterIsTheCallers(t *testing.T) {
 				ca := startCA(t, testca.Config{})
 				setFaults(t, ca, testca.Faults{Status: status, StatusCount: -1, RetryAfter: "3600", Path: kind})
 				began := time.Now()
-				_, _, err := obtain(t, inputFor(t, ca, "a.example"))
+				_, _, err := obtain(t, apart(inputFor(t, ca, "a.example")))
 				var problem *acme.Problem
 				if !errors.As(err, &problem) || problem.HTTPStatus != status || problem.RetryAfter != time.Hour {
 					t.Errorf("%v", err)

@@ -50,7 +50,7 @@ func untilValid(ctx context.Context, order *acme.Order) error {
 			wait = order.RetryAfter // the way there and back is a wait of its own
 		}
 		if err := system.Sleep(ctx, wait); err != nil {
-			return err
+			return fault.Interrupted(err, "the CA keeps the order %s %s", order.URL, order.Status)
 		}
 		if err := order.Refresh(ctx); err != nil {
 			return err

@@ -85,7 +85,7 @@ func (n *nonces) take(ctx context.Context) (string, error) {
 		return answer.nonce, answer.err
 	case <-ctx.Done():
 		n.leave(mine)
-		return "", ctx.Err()
+		return "", fault.Interrupted(ctx.Err(), "%s has not answered yet", n.url())
 	}
 }
 

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import ipaddress
+import ssl
+import tempfile
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -49,21 +52,20 @@ class Authority:
     def key_pem(self):
         return key_pem(self.key)
 
-    def sign(self, request):
+    def sign(self, request, *, begins=-DAY):
         """Issue a certificate for a certificate request."""
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        return self._leaf(request.subject, request.public_key(), names.value)
+        return self._leaf(request.subject, request.public_key(), names.value, begins)
 
-    def server(self, *names):
-        """Make a server's certificate and key, both PEM."""
+    def server(self, *names, begins=-DAY):
+        """Make a server's certificate and key, both PEM; it is valid from then, counted from now, on."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return pem(self._leaf(_name(names[0]), key.public_key(), _alternatives(names))), key_pem(
-            key
-        )
+        leaf = self._leaf(_name(names[0]), key.public_key(), _alternatives(names), begins)
+        return pem(leaf), key_pem(key)
 
-    def _leaf(self, subject, public_key, names):
+    def _leaf(self, subject, public_key, names, begins=-DAY):
         return (
-            _certificate(subject, public_key, self.name)
+            _certificate(subject, public_key, self.name, begins)
             .add_extension(names, critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
@@ -99,6 +101,16 @@ def key_pem(key):
     )
 
 
+def server_context(certificate, key):
+    """Make the TLS settings of a server that shows this pair, both PEM."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:  # ssl reads only files
+        chain = Path(folder) / "chain.pem"
+        chain.write_bytes(certificate + key)
+        context.load_cert_chain(chain)
+    return context
+
+
 def names_of(certificate):
     """List the names in a certificate; an authority's has none."""
     try:
@@ -127,7 +139,7 @@ def _key_identifier(public_key):
     return x509.SubjectKeyIdentifier.from_public_key(public_key)
 
 
-def _certificate(subject, public_key, issuer):
+def _certificate(subject, public_key, issuer, begins=-DAY):
     now = dt.datetime.now(dt.timezone.utc)
     return (
         x509.CertificateBuilder()
@@ -135,6 +147,6 @@ def _certificate(subject, public_key, issuer):
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + 30 * DAY)
+        .not_valid_before(now + begins)
+        .not_valid_after(now + begins + 31 * DAY)
     )

@@ -8,17 +8,14 @@ import http.server
 import itertools
 import json
 import re
-import ssl
 import sys
-import tempfile
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cryptography import x509
 
-from tests.servers.certificates import pem
+from tests.servers.certificates import pem, server_context
 
 ERROR = "urn:ietf:params:acme:error:"
 
@@ -86,9 +83,9 @@ class FaultServer:
         self._http = _QuietServer(("127.0.0.1", 0), Handler)
         if self.scheme == "https":
             # Each connection's thread makes its handshake: one that never comes holds nobody up.
-            self._http.socket = _context(self.authority).wrap_socket(
-                self._http.socket, server_side=True, do_handshake_on_connect=False
-            )
+            self._http.socket = server_context(
+                *self.authority.server("localhost", "127.0.0.1")
+            ).wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"{self.scheme}://127.0.0.1:{self._http.server_port}"
         self.directory = f"{self.url}/directory"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -258,13 +255,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Say nothing: tests ask what was requested."""
-
-
-def _context(authority):
-    certificate, key = authority.server("localhost", "127.0.0.1")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:  # ssl reads only files
-        chain = Path(folder) / "chain.pem"
-        chain.write_bytes(certificate + key)
-        context.load_cert_chain(chain)
-    return context

@@ -60,22 +60,29 @@ class Pebble:
             ],
             folder=self.folder,
         )
-        pebble = ServerProcess(
+        self._process = ServerProcess(
             [executable("pebble"), "-config", "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"],
             folder=self.folder,
             environment=self.environment,
         )
         with contextlib.ExitStack() as stack:
             stack.enter_context(resolver)
-            stack.enter_context(pebble)
+            stack.enter_context(self._process)
             resolver.wait_for_port(dns)
-            pebble.wait_for(self.directory, self.trust)
+            self._process.wait_for(self.directory, self.trust)
             self.root = get(f"https://127.0.0.1:{management}/roots/0", self.trust)
             self._running = stack.pop_all()
         return self
 
     def __exit__(self, *exception):
         self._running.close()
+
+    def restart(self):
+        """Kill Pebble and start it again on its ports: with its memory goes all it knew."""
+        self._process.process.kill()
+        self._process.process.wait()
+        self._process.__enter__()
+        self._process.wait_for(self.directory, self.trust)
 
     def env(self):
         """Tell where Pebble looks for answers, in pylego's words, and what to trust."""

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"pylego/engine/fault"
 	"pylego/engine/transport"
 )
 
@@ -39,12 +40,9 @@ func Connect(ctx context.Context, url string, config transport.Config) (server *
 		if first {
 			c.server, c.err = dial(ctx, url, config)
 			close(c.ready)
-		}
-		select {
-		case <-c.ready:
-		case <-ctx.Done():
+		} else if err := c.wait(ctx); err != nil {
 			leave(key, c)
-			return nil, nil, ctx.Err()
+			return nil, nil, fault.Interrupted(err, "%s has not answered yet", url)
 		}
 		if c.err == nil {
 			return c.server, sync.OnceFunc(func() { leave(key, c) }), nil
@@ -54,6 +52,15 @@ func Connect(ctx context.Context, url string, config transport.Config) (server *
 			return nil, nil, c.err
 		}
 		// Another job's attempt failed, perhaps by its own deadline: make ours.
+	}
+}
+
+func (c *connection) wait(ctx context.Context) error {
+	select {
+	case <-c.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"pylego/engine/fault"
 	"pylego/engine/testca"
 	"pylego/engine/transport"
 )
@@ -241,4 +242,24 @@ func TestWaitingForAnotherJobsRegistrationEndsWithTheContext(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("Forget waits for ever")
 	}
+}
+
+func TestADirectoryThatDoesNotAnswerIsNamed(t *testing.T) {
+	hanging := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	hanging.StartTLS()
+	defer hanging.Close()
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hanging.Certificate().Raw})
+	config := transport.Config{Trust: transport.Trust{PEM: string(root), NoSystem: true}}
+	var running sync.WaitGroup
+	for range 20 { // one asks, the others wait for it
+		running.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, _, err := Connect(ctx, hanging.URL, config)
+			if !errors.Is(err, context.DeadlineExceeded) || fault.CodeOf(err, "") != fault.DeadlineExceeded {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	running.Wait()
 }

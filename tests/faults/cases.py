@@ -3,6 +3,7 @@
 docs/faults.md shows this list; table.py writes it there.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -228,3 +229,46 @@ CASES = (
         lambda: faults.another_clock(-10, retry_after=1, code=503),
     ),
 )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An HTTPS certificate of the CA's that an order meets at its first connection."""
+
+    title: str
+    begins: dt.timedelta = -dt.timedelta(days=1)
+    """Its validity's begin, counted from now."""
+    name: str = "127.0.0.1"
+    trusted: bool = True
+    outcome: Outcome = CERTIFICATE
+
+
+def _distrusted(says):
+    return Outcome("NetworkError", "network_error", True, says)
+
+
+SHOWN = (
+    Shown(
+        "an HTTPS certificate that has expired",
+        begins=-dt.timedelta(days=40),
+        outcome=_distrusted("not valid now (is this machine's clock right?)"),
+    ),
+    Shown(
+        "an HTTPS certificate that begins in 10 minutes",
+        begins=dt.timedelta(minutes=10),
+        outcome=_distrusted("not valid now (is this machine's clock right?)"),
+    ),
+    Shown(
+        "an HTTPS certificate of another name",
+        name="other.example",
+        outcome=_distrusted("a certificate of another name"),
+    ),
+    Shown(
+        "an HTTPS certificate of an unknown root",
+        trusted=False,
+        outcome=_distrusted("no trusted root"),
+    ),
+)
+
+RESTART = "killed and started again without its memory, before the request"
+"""Of a CA; an order ends in a certificate wherever it happens."""

@@ -141,6 +141,7 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         try:
             return self._ask()
         except (OSError, http.client.HTTPException) as error:
+            self.upstream.close()
             self.upstream = None
             if kept:  # it may have been idle for too long
                 return self.ask()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from tests.servers.certificates import pem, server_context
+from tests.servers.certificates import DAY, pem, server_context
 
 ERROR = "urn:ietf:params:acme:error:"
 
@@ -59,16 +59,25 @@ class FaultServer:
             every authorization is valid from the start.
         offers: the types of the challenges that an authorization has.
         scheme: `http` does without TLS.
+        issued_from: the begin of what it issues, counted from now.
     """
 
     def __init__(
-        self, authority, answers=None, *, validation=None, offers=("http-01",), scheme="https"
+        self,
+        authority,
+        answers=None,
+        *,
+        validation=None,
+        offers=("http-01",),
+        scheme="https",
+        issued_from=-DAY,
     ):
         self.authority = authority
         self.answers = dict(answers or {})
         self.validation = validation
         self.offers = offers
         self.scheme = scheme
+        self.issued_from = issued_from
         self.requests = Counter()
         self.orders = []
         self.lock = threading.Lock()
@@ -149,7 +158,9 @@ class FaultServer:
     def give_finalize(self, message, number):
         der = base64.urlsafe_b64decode(message["csr"] + "==")
         order = self.orders[int(number)]
-        order["certificate"] = self.authority.sign(x509.load_der_x509_csr(der))
+        order["certificate"] = self.authority.sign(
+            x509.load_der_x509_csr(der), begins=self.issued_from
+        )
         return 200, self._order(int(number)), {}
 
     def give_certificate(self, _, number):

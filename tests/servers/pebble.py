@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import pylego
 from tests.servers.build import executable
 from tests.servers.certificates import Authority
 from tests.servers.process import ServerProcess, free_ports, get
@@ -83,6 +84,10 @@ class Pebble:
         self._process.process.wait()
         self._process.__enter__()
         self._process.wait_for(self.directory, self.trust)
+
+    def http01(self):
+        """Return the challenge settings with which Pebble finds http-01's answers."""
+        return pylego.HTTP01(host="127.0.0.1", port=self.http_port)
 
     def env(self):
         """Tell where Pebble looks for answers, in pylego's words, and what to trust."""

@@ -1,0 +1,21 @@
+"""A CA that is killed and started again, which loses accounts, orders and nonces."""
+
+import pytest
+
+from tests.faults.cases import STEPS
+from tests.faults.order import obtain
+from tests.servers.fault_proxy import FaultProxy
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_restarted_ca_gets_account_and_order_anew(step, pebble, authority):
+    def restart(exchange):
+        pebble.restart()
+        exchange.forward()
+
+    kind, after = STEPS[step]
+    with FaultProxy(pebble.directory, pebble.trust.read_text(), authority) as proxy:
+        proxy.spoil(restart, kinds=(kind,), after=after, times=1)
+        order = obtain(proxy, pebble.http01(), timeout=20)
+    assert proxy.hits == 1
+    assert order.certificate is not None, order.outcome

@@ -154,7 +154,10 @@ func (c *Client) do(ctx context.Context, method, address string, body []byte) (*
 	}
 	limits := limiterFor(host(address))
 	if err := limits.acquire(ctx); err != nil {
-		return nil, err
+		if fault.CodeOf(err, "") != "" {
+			return nil, err
+		}
+		return nil, fault.Interrupted(err, "%s could not be asked yet", address)
 	}
 	defer limits.release()
 

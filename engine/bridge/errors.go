@@ -69,8 +69,7 @@ func Describe(err error) *ErrorData {
 		data.set(fault.CertificateRequestFailed, err.Error())
 	}
 	if problem != nil && problem.Page { // whatever it stopped, its status tells whether it may pass
-		data.Status, data.RetryAfter = problem.HTTPStatus, problem.RetryAfter.Seconds()
-		data.Retryable = passing(problem.HTTPStatus)
+		data.RetryAfter, data.Retryable = problem.RetryAfter.Seconds(), passing(problem.HTTPStatus)
 	}
 	return data
 }

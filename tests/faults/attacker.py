@@ -16,6 +16,8 @@ import time
 
 CONNECTIONS = 10_000
 SLOW = 50
+SPARE = 200
+"""Descriptors for all other abuses."""
 HEADER = b"GET /.well-known/acme-challenge/%d HTTP/1.1\r\nHost: a.example\r\n"
 # The CA of the tests is 127.0.0.1; where strangers share its address, they share its places.
 STRANGER = ("127.0.0.2", 0) if sys.platform == "linux" else None
@@ -27,14 +29,15 @@ def connect(port):
 
 def flood(port):
     """Open connections and say nothing; in waves, where descriptors are few."""
-    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        most = hard
-    held = collections.deque(maxlen=min(CONNECTIONS, most - 500))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = CONNECTIONS + SPARE
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    held = collections.deque()
     for _ in range(CONNECTIONS):
-        if len(held) == held.maxlen:
-            held[0].close()
+        if len(held) == most - SPARE:
+            held.popleft().close()
         held.append(connect(port))
     return held
 

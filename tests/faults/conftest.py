@@ -1,10 +1,9 @@
 """A CA, and orders that reach it through a proxy of their own."""
 
-import socket
-
 import pytest
 
 from pylego.testing import ACMEServer
+from tests.faults.order import listens
 from tests.servers.fault_proxy import FaultProxy
 from tests.servers.fixtures import authority, pebble  # noqa: F401 -- fixtures are found by their names
 
@@ -26,5 +25,4 @@ def proxy_for(authority):  # noqa: F811 -- a fixture
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left(ca):
     yield
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", ca.http_port)) != 0, "the listener of http-01 is left"
+    assert not listens(ca.http_port)

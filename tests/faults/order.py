@@ -1,5 +1,6 @@
 """One order through a proxy, and how it ends."""
 
+import socket
 import time
 from dataclasses import dataclass
 
@@ -40,3 +41,9 @@ def obtain(proxy, challenge, *, timeout, **settings):
         )
         return Order(outcome, time.monotonic() - began)
     return Order(Outcome(), time.monotonic() - began, certificate)
+
+
+def listens(port):
+    """Tell whether anybody still holds a port: an order has to leave it free."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.cases import STEPS
-from tests.faults.order import obtain
+from tests.faults.order import listens, obtain
 from tests.servers.fault_proxy import FaultProxy
 
 
@@ -19,3 +19,4 @@ def test_a_restarted_ca_gets_account_and_order_anew(step, pebble, authority):
         order = obtain(proxy, pebble.http01(), timeout=20)
     assert proxy.hits == 1
     assert order.certificate is not None, order.outcome
+    assert not listens(pebble.http_port)

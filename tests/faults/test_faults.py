@@ -8,6 +8,8 @@ import pytest
 from tests.faults.cases import CASES, STEPS
 from tests.faults.order import CLEAN_UP, obtain
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 30
 SLACK = 1.0
 """Seconds that a busy machine may add."""

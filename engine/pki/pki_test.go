@@ -64,7 +64,7 @@ func TestNamesAreToldFromAddresses(t *testing.T) {
 
 func TestWhatNoCertificateCanHoldIsRefused(t *testing.T) {
 	for _, name := range []string{
-		"", ".", "*.", "*", "a..b", "*.*.a", "a.*.b", "-a.example", "a-.example", "bücher.example", "a b", "a@b.example", "https://a.example",
+		"", ".", "*.", "*", "a..b", "*.*.a", "a.*.b", "-a.example", "a-.example", "bücher.example", "a b", "a@b.example", "https://a.example", "127.0.0.1.", "*.127.0.0.1",
 		strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "a",
 	} {
 		if _, err := IdentifiersOf([]string{name}); codeOf(err) != fault.InvalidArguments {

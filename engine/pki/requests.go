@@ -79,6 +79,8 @@ func checkName(name string) string {
 	switch {
 	case name == "":
 		return "it is empty"
+	case net.ParseIP(name) != nil: // the request would have it as an address, the order as a name
+		return "an address has neither a dot at its end nor a wildcard"
 	case len(name) > 253:
 		return "it has more than 253 characters"
 	}

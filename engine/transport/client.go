@@ -199,7 +199,7 @@ const MaxPause = 30 * time.Second
 // CheckURL refuses everything but https (RFC 8555 section 6.1).
 func CheckURL(address string) error {
 	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" {
+	if err != nil || !named(parsed) {
 		return fault.New(fault.InvalidArguments, "%q is not a URL of an ACME server", address)
 	}
 	if parsed.Scheme != "https" {
@@ -239,12 +239,21 @@ func (p Proxy) function() (func(*http.Request) (*url.URL, error), error) {
 	return func(request *http.Request) (*url.URL, error) { return proxy(request.URL) }, nil
 }
 
+// named tells a host from "https://:443", which would be this machine, and from
+// an IPv6 address without brackets, whose last part net/url takes for a port.
+func named(address *url.URL) bool {
+	name := address.Hostname()
+	return name != "" && (!strings.Contains(name, ":") || strings.HasPrefix(address.Host, "["))
+}
+
+// host is equal for URLs of one server: a limit counts for all of them.
 func host(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
 		return address
 	}
-	return parsed.Host
+	name := strings.ToLower(parsed.Host)
+	return strings.TrimSuffix(strings.TrimSuffix(name, ":443"), ":")
 }
 
 // unreachable explains a failed request. The caller's own deadline or

@@ -51,6 +51,18 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	}
 }
 
+func TestAHostHasOneLimiterHoweverItIsWritten(t *testing.T) {
+	want := limiterFor(host("https://ca.example/directory"))
+	for _, address := range []string{"https://CA.Example/directory", "https://ca.example:443/", "https://user@ca.example:?a=b"} {
+		if limiterFor(host(address)) != want {
+			t.Errorf("%s has one of its own", address)
+		}
+	}
+	if limiterFor(host("https://ca.example:4430/")) == want {
+		t.Error("another port is another server")
+	}
+}
+
 func TestAPauseHoldsEveryoneBackAlsoThoseInLine(t *testing.T) {
 	t.Parallel()
 	l := limiterFor("pause.example")

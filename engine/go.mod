@@ -7,7 +7,6 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/letsencrypt/pebble/v2 v2.10.1
 	github.com/miekg/dns v1.1.72
-	github.com/peterhellberg/link v1.2.0
 	github.com/urfave/cli/v3 v3.10.1
 	golang.org/x/net v0.57.0
 	golang.org/x/sync v0.22.0
@@ -153,6 +152,7 @@ require (
 	github.com/openshift/gssapi v0.0.0-20161010215902-5fb4217df13b // indirect
 	github.com/ovh/go-ovh v1.9.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.1.0 // indirect
+	github.com/peterhellberg/link v1.2.0 // indirect
 	github.com/pkg/browser v0.0.0-20240102092130-5ac0b6a4141c // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect

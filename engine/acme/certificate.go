@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
-	"net/http"
-
-	"github.com/peterhellberg/link"
+	"strings"
 
 	"pylego/engine/fault"
 )
@@ -33,32 +31,36 @@ func (a *Account) Certificate(ctx context.Context, url string) (*Chain, []string
 	if err != nil {
 		return nil, nil, err
 	}
-	block, rest := pem.Decode(response.Body)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, nil, fault.New(fault.CertificateObtainFailed, "%s answered with no PEM certificate", url)
-	}
-	chain := &Chain{URL: url, Leaf: string(pem.EncodeToMemory(block))}
-	count := 1
-	for block, rest = pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
-		chain.Issuer += string(pem.EncodeToMemory(block))
-		count++
-	}
-	// What is no whole block pem.Decode leaves out without a word, and no browser
-	// would trust the rest.
-	if bytes.Count(response.Body, []byte("-----BEGIN ")) != count {
-		return nil, nil, fault.New(fault.CertificateObtainFailed, "%s answered with a chain of which a part is missing", url)
+	chain, err := readChain(url, response.Body)
+	if err != nil {
+		return nil, nil, err
 	}
 	return chain, alternates(response.Header), nil
 }
 
-func alternates(header http.Header) []string {
-	var urls []string
-	for _, value := range header.Values("Link") {
-		for _, l := range link.Parse(value) {
-			if l.Rel == "alternate" {
-				urls = append(urls, l.URI)
-			}
+// readChain takes certificates and nothing else (RFC 8555 section 9.1): what it
+// returns goes into files that other programs read.
+func readChain(url string, body []byte) (*Chain, error) {
+	var leaf, issuer strings.Builder
+	count := 0
+	for block, rest := pem.Decode(body); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" || len(block.Headers) > 0 {
+			return nil, fault.New(fault.CertificateObtainFailed, "%s answered with a chain that holds something else than PEM certificates", url)
 		}
+		to := &issuer
+		if leaf.Len() == 0 {
+			to = &leaf
+		}
+		to.Write(pem.EncodeToMemory(block))
+		count++
 	}
-	return urls
+	if leaf.Len() == 0 {
+		return nil, fault.New(fault.CertificateObtainFailed, "%s answered with no PEM certificate", url)
+	}
+	// What is no whole block pem.Decode leaves out without a word, and no browser
+	// would trust the rest.
+	if bytes.Count(body, []byte("-----BEGIN ")) != count {
+		return nil, fault.New(fault.CertificateObtainFailed, "%s answered with a chain of which a part is missing", url)
+	}
+	return &Chain{URL: url, Leaf: leaf.String(), Issuer: issuer.String()}, nil
 }

@@ -34,7 +34,7 @@ func startCA(t *testing.T, config testca.Config) (*testca.Server, transport.Conf
 	return ca, transport.Config{Trust: transport.Trust{PEM: ca.Info().TrustRoot, NoSystem: true}}
 }
 
-func newKey(t *testing.T) crypto.Signer {
+func newKey(t testing.TB) crypto.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -2,7 +2,6 @@ package issuance
 
 import (
 	"strconv"
-	"time"
 
 	"pylego/engine/caller"
 	"pylego/engine/dnssolver"
@@ -26,19 +25,19 @@ type Propagation struct {
 	Recursive     bool    `json:"recursive,omitempty"`
 }
 
-func (d DNS) solver(caller caller.Caller, reporter report.Reporter) solver {
-	environment := caller.Environment.With(d.Variables)
+func (d DNS) solver(here caller.Caller, reporter report.Reporter) solver {
+	environment := here.Environment.With(d.Variables)
 	// As lego reads it: what is no boolean is false.
 	disabled, _ := strconv.ParseBool(environment.Get("LEGO_DISABLE_CNAME_SUPPORT"))
 	return dnssolver.New(dnssolver.Config{
 		Config: providerhost.Config{
 			Provider:    d.Provider,
 			Environment: environment.Entries(),
-			Directory:   string(caller.Directory),
+			Directory:   string(here.Directory),
 			Resolvers:   d.Resolvers,
 		},
 		Propagation: dnssolver.Propagation{
-			Wait:          time.Duration(d.Propagation.Wait * float64(time.Second)),
+			Wait:          caller.Seconds(d.Propagation.Wait),
 			Authoritative: d.Propagation.Authoritative,
 			Recursive:     d.Propagation.Recursive,
 			Resolvers:     d.Resolvers,

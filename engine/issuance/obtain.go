@@ -100,7 +100,7 @@ func (in ObtainInput) check() (*request, error) {
 		profile: in.Profile, challenges: in.Challenges, cleanUp: 10 * time.Second,
 	}
 	if in.CleanUpTimeout > 0 {
-		r.cleanUp = time.Duration(in.CleanUpTimeout * float64(time.Second))
+		r.cleanUp = caller.Seconds(in.CleanUpTimeout)
 	}
 	if _, err := in.Server.URL(); err != nil {
 		return nil, err

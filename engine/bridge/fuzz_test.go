@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
@@ -70,7 +71,7 @@ func FuzzRequests(f *testing.F) {
 			return // waits for its answer: the next target's
 		}
 		e := open(t, harmless)
-		ended(t, e, end(t, e, e.Start(data)))
+		ended(t, e, end(t, e, start(e, data)))
 	},
 		`{"operation":"typed","input":{"caller":{"environment":"QT1i","directory":"Lw=="},"text":"x","number":1,"seconds":0.5,"truth":true,"names":["a"],"table":{"a":"b"},"inner":{}},"timeout":30,"events":true,"log_level":"INFO"}`,
 		`{"operation":"contract","input":{},"timeout":0,"events":false}`,
@@ -84,7 +85,7 @@ func FuzzRequests(f *testing.F) {
 func FuzzReplies(f *testing.F) {
 	fuzzing.Run(f, func(t *testing.T, data []byte) {
 		e := open(t, harmless)
-		job := e.Start([]byte(`{"operation":"ask","input":{}}`))
+		job := start(e, []byte(`{"operation":"ask","input":{}}`))
 		asked := collect(t, e, func(m received) bool { return m.Type == QuestionMessage })
 		id := asked[len(asked)-1].Question.ID
 		var any struct{ ID uint64 }
@@ -101,6 +102,47 @@ func FuzzReplies(f *testing.F) {
 			t.Errorf("%s became %+v", data, last)
 		}
 	}, `{"id":1,"answer":{"yes":true}}`, `{"records":["a","b"],"error":null}`, `"text"`, `{"id":18446744073709551615}`, `[[[[]]]]`)
+}
+
+// lines are what Serve writes. It does not wait for its writer: the pipe's other
+// end may have stopped reading.
+type lines struct {
+	mu      sync.Mutex
+	written [][]byte
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.written = append(l.written, bytes.Clone(line))
+	return len(line), nil
+}
+
+func (l *lines) all() [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.written)
+}
+
+// Whatever comes through the pipe of `lego serve`, it ends with the pipe, and
+// sends lines that Python can read.
+func FuzzCalls(f *testing.F) {
+	fuzzing.Run(f, func(t *testing.T, data []byte) {
+		var messages lines
+		if err := Serve(harmless, bytes.NewReader(data), &messages, nil); err != nil && err.Error() == "" {
+			t.Error("an error without a word")
+		}
+		for _, line := range messages.all() {
+			var batch []received
+			if err := json.Unmarshal(line, &batch); err != nil || len(batch) == 0 {
+				t.Errorf("%q: %v", line, err)
+			}
+		}
+	},
+		`{"verb":"start","job":1,"body":{"operation":"typed","input":{"text":"x"},"events":true}}{"verb":"cancel","job":1}`,
+		`{"verb":"start","job":1,"body":{"operation":"ask","input":{}}}`+"\n"+`{"verb":"reply","job":1,"body":{"id":1,"answer":2}}`+"\n"+`{"verb":"start","job":1}`,
+		`{"verb":"stop"}`,
+	)
 }
 
 // Whatever a CA calls its problem, the error has all that Python makes an

@@ -52,18 +52,3 @@ func TestGarbageIsNoFrame(t *testing.T) {
 		}
 	}
 }
-
-func FuzzFrames(f *testing.F) {
-	f.Add([]byte(`{"id":1,"kind":"result","body":{}}` + "\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r := newFrameReader(bytes.NewReader(data))
-		for {
-			frame, err := r.read()
-			if err != nil {
-				return
-			}
-			_ = frame.decode(&errorBody{})
-			_ = frame.decode(&readyBody{})
-		}
-	})
-}

@@ -159,7 +159,9 @@ func FuzzProblems(f *testing.F) {
 			if data.Type != "acme" || data.Code == "" || data.Phase == "" || data.ACMEType != problem.Type || len(data.Subproblems) != len(problem.SubProblems) {
 				t.Errorf("%+v", data)
 			}
-			if !slices.IsSortedFunc(data.Subproblems, func(a, b Subproblem) int { return bytes.Compare([]byte(a.Identifier.Value), []byte(b.Identifier.Value)) }) {
+			if !slices.IsSortedFunc(data.Subproblems, func(a, b Subproblem) int {
+				return bytes.Compare([]byte(a.Identifier.Value), []byte(b.Identifier.Value))
+			}) {
 				t.Errorf("%+v", data.Subproblems)
 			}
 			if _, err := json.Marshal(Message{Type: ErrorMessage, Error: data}); err != nil {

@@ -240,6 +240,42 @@ func TestATruncatedAnswerIsAskedForOverTCP(t *testing.T) {
 	}
 }
 
+func TestOfAZoneWithThousandsOfServersAFewAreAsked(t *testing.T) {
+	z := newZone(t, append(exampleZone, fqdn+` 60 IN TXT "value"`)...)
+	for i := range 400 {
+		z.add(t, fmt.Sprintf("example.com. 60 IN NS ns%d.example.com.", i/2), fmt.Sprintf("ns%d.example.com. 60 IN A 127.0.0.1", i/2))
+	}
+	z.on(func(w dns.ResponseWriter, question *dns.Msg) bool {
+		if question.Question[0].Qtype != dns.TypeNS || w.LocalAddr().Network() != "udp" {
+			return false
+		}
+		answer := new(dns.Msg).SetReply(question)
+		answer.Truncated = true
+		_ = w.WriteMsg(answer)
+		return true
+	})
+	must(t, run(t, z.propagation(), time.Minute))
+	for _, kind := range []string{"udp A ", "udp AAAA ", "udp TXT "} {
+		if n := z.count(kind); n < 2 || n > 2*maxServers {
+			t.Errorf("%s: asked %d times", kind, n)
+		}
+	}
+}
+
+func TestAnUnknownRefusalIsNamedByItsNumber(t *testing.T) {
+	z := newZone(t, exampleZone...)
+	z.on(func(w dns.ResponseWriter, question *dns.Msg) bool {
+		if question.Question[0].Qtype != dns.TypeTXT {
+			return false
+		}
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(question, 12))
+		return true
+	})
+	if err := run(t, z.propagation(), 200*time.Millisecond); !strings.Contains(err.Error(), "RCODE 12") {
+		t.Error(err)
+	}
+}
+
 func TestALostPacketIsSentAgain(t *testing.T) {
 	z := newZone(t, append(exampleZone, fqdn+` 60 IN TXT "value"`)...)
 	var lost atomic.Bool

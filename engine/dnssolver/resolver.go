@@ -43,6 +43,11 @@ func newResolver(given []string) *resolver {
 	return r
 }
 
+// maxServers bounds a zone's servers that are asked, and the addresses of each: a
+// packet has room for thousands, and each would cost sockets of this process at
+// once. The root has 13.
+const maxServers = 16
+
 // server is an authoritative server of a zone.
 type server struct {
 	name      string
@@ -61,12 +66,12 @@ func (r *resolver) authoritative(ctx context.Context, name string, port int) ([]
 	}
 	var names []string
 	for _, rr := range answer.Answer {
-		if ns, ok := rr.(*dns.NS); ok {
+		if ns, ok := rr.(*dns.NS); ok && !slices.Contains(names, strings.ToLower(ns.Ns)) && len(names) < maxServers {
 			names = append(names, strings.ToLower(ns.Ns))
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("the zone %s names no servers (%s)", zone, dns.RcodeToString[answer.Rcode])
+		return nil, fmt.Errorf("the zone %s names no servers (%s)", zone, rcode(answer))
 	}
 	if port == 0 {
 		port = 53
@@ -102,7 +107,7 @@ func (r *resolver) zone(ctx context.Context, name string) (string, error) {
 				return soa.Hdr.Name, nil
 			}
 		}
-		last = dns.RcodeToString[answer.Rcode]
+		last = rcode(answer)
 	}
 	return "", fmt.Errorf("no zone was found for %s (last answer %s)", name, last)
 }
@@ -123,7 +128,7 @@ func (r *resolver) addresses(ctx context.Context, name, port string) []string {
 				addresses = append(addresses, net.JoinHostPort(rr.AAAA.String(), port))
 			}
 		}
-		return addresses
+		return addresses[:min(len(addresses), maxServers)]
 	})
 	return slices.Concat(found...)
 }
@@ -137,7 +142,7 @@ func (r *resolver) resolve(ctx context.Context, name string, kind uint16) (*dns.
 		case err != nil:
 			failures = append(failures, fmt.Errorf("%s: %w", address, err))
 		case answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError:
-			failures = append(failures, fmt.Errorf("%s: %s for %s %s", address, dns.RcodeToString[answer.Rcode], name, dns.TypeToString[kind]))
+			failures = append(failures, fmt.Errorf("%s: %s for %s %s", address, rcode(answer), name, dns.TypeToString[kind]))
 		default:
 			return answer, nil
 		}
@@ -160,7 +165,7 @@ func (r *resolver) ask(ctx context.Context, address, name, value string, recursi
 	if err != nil {
 		return look{answer: err.Error(), skipped: unreachable(err)}
 	}
-	l := look{answer: dns.RcodeToString[answer.Rcode]}
+	l := look{answer: rcode(answer)}
 	var values []string
 	for _, rr := range answer.Answer {
 		switch rr := rr.(type) {
@@ -183,6 +188,14 @@ func (r *resolver) ask(ctx context.Context, address, name, value string, recursi
 		l.answer = "no TXT record"
 	}
 	return l
+}
+
+// rcode names an answer's response code; not every number has a name.
+func rcode(answer *dns.Msg) string {
+	if name, ok := dns.RcodeToString[answer.Rcode]; ok {
+		return name
+	}
+	return "RCODE " + strconv.Itoa(answer.Rcode)
 }
 
 // attempts are how long an answer over UDP is waited for: a lost packet costs

@@ -84,7 +84,10 @@ bench: $(TEST)/.installed ## ours and its peers, side by side, in one table
 	$(TEST)/bin/python -m benchmarks
 
 .PHONY: soak
-soak: $(TEST)/.installed ## long random tests (SOAK_SECONDS, SOAK_SEED)
+soak: $(TEST)/.installed ## long random tests (SOAK_SECONDS, SOAK_SEED), and 10,000 bad inputs each
+	$(WITH_GO) tools/fuzz 10000
+	$(TEST)/bin/pytest -rs tests/fuzz --hypothesis-profile=soak --timeout=1800 \
+		$(if $(SOAK_SEED),--hypothesis-seed=$(SOAK_SEED))
 	$(TEST)/bin/pytest -rs -m soak --timeout=0
 
 .PHONY: fmt

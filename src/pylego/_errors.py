@@ -100,10 +100,14 @@ class LEGOError(Exception):
         self.retry_after: datetime | None = _from_now(self.info.get("retry_after"))
         """When the CA allows another try (Retry-After), where it said so."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled as process pools do it: the text is not made a second time of itself."""
+        return type(self), (self.detail,), {**vars(self), "args": self.args}
+
     @property
     def phase(self) -> str:
         """The part of the work that failed, such as `"challenge"`; `""` if unknown."""
-        return str(self.info.get("phase", ""))
+        return _text(self.info, "phase")
 
     @property
     def retryable(self) -> bool:
@@ -113,23 +117,54 @@ class LEGOError(Exception):
     @property
     def identifiers(self) -> list[Identifier]:
         """The identifiers that failed, where the error is about some."""
-        return [Identifier(**identifier) for identifier in self.info.get("identifiers", [])]
+        return [_identifier(each) for each in _objects(self.info, "identifiers")]
 
     @property
     def attempts(self) -> list[Attempt]:
         """Every try to have an identifier validated, in the order of the names."""
         return [
-            Attempt(Identifier(**attempt["identifier"]), attempt["challenge"], attempt["detail"])
-            for attempt in self.info.get("attempts", [])
+            Attempt(
+                _identifier(attempt.get("identifier")),
+                _text(attempt, "challenge"),
+                _text(attempt, "detail"),
+            )
+            for attempt in _objects(self.info, "attempts")
         ]
 
 
-def _from_now(seconds: float | None) -> datetime | None:
-    if not seconds:
+CENTURIES = 10**10
+"""Seconds that a date can be away: some later ones are in no calendar of Python's."""
+
+
+def _from_now(seconds: Any) -> datetime | None:
+    if not isinstance(seconds, (int, float)) or not seconds > 0:  # or NaN
         return None
     from datetime import datetime, timedelta, timezone  # noqa: PLC0415 -- a third of our import time
 
-    return datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    return datetime.now(timezone.utc) + timedelta(seconds=min(seconds, CENTURIES))
+
+
+# The readers of what describes an error: what is not there, or of another kind, is
+# empty. An exception while one is made would hide the error itself.
+
+
+def _text(info: dict[str, Any], name: str, default: str = "") -> str:
+    value = info.get(name)
+    return value if isinstance(value, str) else default
+
+
+def _objects(info: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    values: Any = info.get(name)
+    return [each for each in values if _is(each, dict)] if _is(values, list) else []
+
+
+def _identifier(info: Any) -> Identifier:
+    known: dict[str, Any] = info if _is(info, dict) else {}
+    return Identifier(_text(known, "type"), _text(known, "value"))
+
+
+def _is(value: Any, kind: type) -> bool:
+    return isinstance(value, kind)  # without telling pyright, which knows no dict of Any then
 
 
 class InvalidRequest(LEGOError):
@@ -244,7 +279,7 @@ def from_info(info: dict[str, Any], base: type[LEGOError] | None = None) -> LEGO
     `base` is the class to use whatever the error is, for callers of pylego 0.1.
     """
     from_ca = info.get("type") == "acme"
-    code = info.get("code", "")
+    code = _text(info, "code")
     if base is None:
         if info.get("attempts"):
             base = BY_CODE.get(code, ChallengeFailed)
@@ -252,22 +287,16 @@ def from_info(info: dict[str, Any], base: type[LEGOError] | None = None) -> LEGO
             base = BY_PROBLEM.get(code, ACMEError)
         else:
             base = BY_CODE.get(code, EngineError)
+    status = info.get("status")
     return base(
-        info.get("detail", "Unknown error occurred"),
+        _text(info, "detail", "Unknown error occurred"),
         type="acme" if from_ca else "lego",
         code=code,
-        status=info.get("status"),
-        acme_type=info.get("acme_type", "") if from_ca else "",
+        status=status if isinstance(status, int) else None,
+        acme_type=_text(info, "acme_type") if from_ca else "",
         subproblems=[
-            Subproblem(
-                sub.get("type", ""),
-                sub.get("detail", ""),
-                Identifier(
-                    sub.get("identifier", {}).get("type", ""),
-                    sub.get("identifier", {}).get("value", ""),
-                ),
-            )
-            for sub in info.get("subproblems", [])
+            Subproblem(_text(sub, "type"), _text(sub, "detail"), _identifier(sub.get("identifier")))
+            for sub in _objects(info, "subproblems")
         ],
         info=dict(info),
     )

@@ -124,7 +124,7 @@ def run_lego_command(
     """
     if isinstance(env, str) and not isinstance(plugin, str):
         env, plugin = plugin, env
-    if dns_propagation_wait is not None and dns_propagation_wait < 0:
+    if isinstance(dns_propagation_wait, (int, float)) and dns_propagation_wait < 0:
         msg = "dns_propagation_wait cannot be negative"
         raise ValueError(msg)
     if (eab_kid is None) != (eab_hmac is None):
@@ -147,7 +147,7 @@ def run_lego_command(
     }
     try:
         encoded = json.dumps(message).encode()
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         detail = f"the arguments do not fit: {error}"
         raise LEGOError(detail, code="invalid_arguments") from error
     return _response(library.RunLegoCommand(encoded))
@@ -160,11 +160,14 @@ def _text(value: bytes | str) -> str:
 
 def _response(answer: bytes) -> LEGOResponse:
     try:
-        result: dict[str, Any] = json.loads(answer)
-    except ValueError as error:
-        msg = f"Failed to parse response: {answer.decode(errors='replace')}"
-        raise LEGOError(msg) from error
-    if not result.get("success", False):
-        raise from_info(result.get("error", {}), LEGOError)
-    data: dict[str, Any] = result.get("data", {})
-    return LEGOResponse(**{**data, "metadata": Metadata(**data.get("metadata", {}))})  # pyright: ignore[reportArgumentType] -- mypy is content
+        result = json.loads(answer)
+        if result.get("success", False):
+            data: dict[str, Any] = {**result["data"]}
+            data["metadata"] = Metadata(**data["metadata"])
+            return LEGOResponse(**data)
+        error = from_info(result.get("error", {}), LEGOError)
+    # Neither JSON, nor of the shape that JSON should have.
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as cause:
+        msg = f"Failed to parse response: {_text(answer)}"
+        raise LEGOError(msg) from cause
+    raise error

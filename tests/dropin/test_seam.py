@@ -163,6 +163,20 @@ def test_half_an_external_account_is_refused(library, half):
     library.assert_not_called()
 
 
+CIRCLE = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    "value", [object(), 10**5000, CIRCLE], ids=["no JSON", "too many digits", "a circle"]
+)
+def test_an_argument_that_no_message_can_hold_is_refused(library, value):
+    with pytest.raises(pylego.LEGOError, match="the arguments do not fit") as caught:
+        pylego.run_lego_command(*ARGUMENTS, dns_nameservers=value)
+    assert caught.value.code == "invalid_arguments"
+    library.assert_not_called()
+
+
 # The answer
 
 

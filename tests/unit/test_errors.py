@@ -81,3 +81,13 @@ def test_an_error_survives_pickling_as_process_pools_do_it():
     assert type(error) is pylego.ChallengeFailed
     assert (error.code, error.detail, str(error)) == ("dns", "no such name", "[dns] no such name")
     assert error.attempts[0].challenge == "http-01"
+
+
+def test_an_error_of_pylegos_own_survives_pickling_with_its_text():
+    error = pickle.loads(pickle.dumps(pylego.EngineError("it cannot run here")))
+    assert str(error) == "[engine_error] it cannot run here"
+
+
+def test_a_date_beyond_the_calendar_is_still_one():
+    error = from_info({**RATE_LIMITED, "retry_after": 1e300})
+    assert error.retry_after > datetime.now(timezone.utc) + timedelta(days=365 * 300)

@@ -16,8 +16,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.dropin.behaviours import BEHAVIOURS, Place
+from tests.dropin.behaviours import BEHAVIOURS
 from tests.dropin.normal import normalised
+from tests.dropin.place import Place
 
 RECORDED = Path(__file__).with_name("recorded.json")
 PATIENCE = 150

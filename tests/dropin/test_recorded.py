@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.dropin.behaviours import BEHAVIOURS, Place
+from tests.dropin.behaviours import BEHAVIOURS
 from tests.dropin.normal import normalised
 from tests.dropin.outcome import outcome
+from tests.dropin.place import Place
 from tests.servers.build import NoGoError
 from tests.servers.fixtures import missing
 

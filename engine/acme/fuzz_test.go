@@ -152,7 +152,7 @@ func FuzzAnswers(f *testing.F) {
 				}
 			}
 		}
-		_, nonceErr := newNonce(account.Server.client, c.URL)
+		_, nonceErr := newNonce(t.Context(), account.Server.client, c.URL)
 		chain, _, chainErr := account.Certificate(t.Context(), c.URL)
 		if chainErr == nil {
 			checkChain(t, chain)

@@ -60,7 +60,7 @@ func speaking(t *testing.T, said []byte) *host {
 		t.Cleanup(func() { read.Close(); write.Close() })
 		return read, write
 	}
-	h := newHost(Config{Provider: "fake", Secrets: []string{fuzzSecret}}, "key")
+	h := newHost(Config{Provider: "fake", Environment: []string{"FAKE_TOKEN=" + fuzzSecret}}, "key")
 	answers, hostWrites := pipe()
 	_, requests := pipe()
 	stderr, hostPrints := pipe()

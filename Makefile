@@ -26,6 +26,9 @@ RACE := $(if $(shell command -v cc || command -v gcc || command -v clang),-race)
 # The settings of hatch_build.py: the cache of a wheel's build then saves minutes.
 AS_BUILT := CGO_CFLAGS=-O2 CGO_LDFLAGS=-O2
 
+# Tests wait more than they compute.
+AT_ONCE := -n 4 --dist loadfile
+
 # Directories too: they change when a file is removed.
 SOURCES := $(shell find src engine -not -path '*/_bin*' -not -path '*/__pycache__*' \
 	-not -name '*_test.go' -not -name '*.pyc' 2>/dev/null) \
@@ -62,7 +65,7 @@ test-go: dist/.built
 
 .PHONY: test-python
 test-python: $(TEST)/.installed
-	$(TEST)/bin/pytest -rs
+	$(TEST)/bin/pytest -rs $(AT_ONCE)
 
 .PHONY: test-pythons
 test-pythons: dist/.built ## a quick part of the tests on every Python 3.10+ of this machine
@@ -84,7 +87,7 @@ bench: $(TEST)/.installed ## ours and its peers, side by side, in one table
 	$(TEST)/bin/python -m benchmarks
 
 .PHONY: soak
-soak: $(TEST)/.installed ## long random tests (SOAK_SECONDS, SOAK_SEED), and 10,000 bad inputs each
+soak: $(TEST)/.installed ## long random tests (SOAK_CERTIFICATES, SOAK_SECONDS, SOAK_SEED), 10,000 bad inputs each
 	$(WITH_GO) tools/fuzz 10000
 	$(TEST)/bin/pytest -rs tests/fuzz --hypothesis-profile=soak --timeout=1800 \
 		$(if $(SOAK_SEED),--hypothesis-seed=$(SOAK_SEED))

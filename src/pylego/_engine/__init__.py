@@ -55,7 +55,7 @@ def run(
     """
     isolation = os.environ.get("PYLEGO_ISOLATION", "") if isolation is None else isolation
     engine = _engines.get(isolation)
-    if engine is None or engine.failed or engine.pid != os.getpid():
+    if engine is None or engine.failure or engine.pid != os.getpid():
         engine = _open(isolation)
     return engine.run(
         operation, message, timeout=timeout, cleanup_timeout=cleanup_timeout, on_event=on_event
@@ -71,7 +71,7 @@ def _open(isolation: str) -> Engine:
         _after_fork()  # by C code, which has not called the hook
     with _opening:
         engine = _engines.get(isolation)
-        if engine is None or engine.failed:
+        if engine is None or engine.failure:
             _refuse_subinterpreter()
             # Not before the first call: importing pylego loads no Go, and costs
             # neither a thread nor the modules for one.

@@ -99,7 +99,7 @@ class Engine:
         Raises:
             EngineError: there can be no thread.
         """
-        self.failed = False
+        self.failure: EngineError | None = None
         self.pid = os.getpid()
         self._transport = transport
         self._jobs: dict[int, Job] = {}
@@ -158,15 +158,13 @@ class Engine:
 
     def _start(self, number: int, job: Job, request: bytes) -> None:
         self._jobs[number] = job  # before its first message can come
+        refused = self.failure
         if self._exiting:
-            self._refuse(number, "the interpreter is exiting: the engine takes no more calls")
-        elif self.failed or not self._transport.start(number, request):
-            self._refuse(number, "the engine has failed: the next call starts another")
-
-    def _refuse(self, number: int, reason: str) -> None:
-        job = self._jobs.pop(number, None)
-        if job is not None:  # otherwise it has failed with all the others
-            job.end_now(None, EngineError(reason))
+            refused = EngineError("the interpreter is exiting: the engine takes no more calls")
+        elif refused is None and not self._transport.start(number, request):
+            refused = EngineError("the engine is closed")
+        if refused is not None and self._jobs.pop(number, None) is job:
+            job.end_now(None, refused)  # unless it has failed with all the others
 
     def _pump(self) -> None:
         """Take messages as they come. No user code runs here: it would hold everybody up."""
@@ -179,10 +177,10 @@ class Engine:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        self.failed = True
         if not isinstance(error, EngineError):
             surroundings.log.error("the engine's thread failed", exc_info=error)
             error = EngineError(f"the engine's thread failed: {error!r}")
+        self.failure = error  # no job joins from now on
         while self._jobs:
             self._forget(next(iter(self._jobs)), None, error)
         self._transport.end()

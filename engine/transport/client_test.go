@@ -141,6 +141,7 @@ func TestTheCallersCancellationStaysWhatItIs(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body) // net/http notices a client that has gone only then
 		close(asked)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // an answer now could reach the client before it hears of the end
 	})
 	client := newClient(t, Trust{PEM: root, NoSystem: true})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -88,7 +88,7 @@ class Program:
                 )
             out, err = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)  # its forks hold its streams
             pytest.fail(f"the program hangs: {self.process.communicate()}")
         return self.process.returncode, out, err
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pylego/engine/caller"
 	"pylego/engine/fault"
 	"pylego/engine/report"
 )
@@ -77,7 +78,7 @@ func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
 		setLogLevel(request.LogLevel)
 		if request.Timeout > 0 {
 			var stop context.CancelFunc
-			ctx, stop = context.WithTimeout(ctx, time.Duration(request.Timeout*float64(time.Second)))
+			ctx, stop = context.WithTimeout(ctx, caller.Seconds(request.Timeout))
 			defer stop()
 		}
 		reporter := report.Discard

@@ -184,7 +184,7 @@ func logFrame(provider string, redact *redactor) func(logBody) {
 		}
 		attrs := []slog.Attr{slog.String("provider", provider)}
 		for key, value := range body.Attrs {
-			attrs = append(attrs, slog.String(key, redact.clean(value)))
+			attrs = append(attrs, slog.String(redact.clean(key), redact.clean(value)))
 		}
 		slog.LogAttrs(context.Background(), level, message, attrs...)
 	}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import itertools
 import json
+import math
 import os
 import threading
+import time
 
 from pylego._engine import callbacks, surroundings
-from pylego._errors import EngineError, from_info
+from pylego._errors import EngineError, InvalidRequest, from_info
 from pylego._events import Event
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
@@ -26,6 +28,9 @@ MESSAGE_TYPES = ("event", "question", "log", "result", "error")
 
 EXIT_TIME = 10.0
 """Seconds that jobs get for their clean-up when the interpreter exits."""
+
+TURN = 0.5
+"""Seconds after which the main thread hears of any signal."""
 
 
 class Job:
@@ -46,11 +51,20 @@ class Job:
         self._running = threading.Lock()
         self._running.acquire()
 
-    def wait(self, seconds: float = -1) -> bool:
-        """Wait for the end; tell whether it has come."""
-        if ended := self._running.acquire(timeout=seconds):
-            self._running.release()
-        return ended
+    def wait(self, seconds: float = math.inf) -> bool:
+        """Wait for the end; tell whether it has come.
+
+        The main thread, which runs the signal handlers, waits in turns: a signal that
+        another thread receives, or this one just before it waits, interrupts nothing.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        turn = TURN if main else threading.TIMEOUT_MAX
+        end = time.monotonic() + seconds
+        while not self._running.acquire(timeout=max(0, min(turn, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                return False
+        self._running.release()
+        return True
 
     def result(self) -> Any:
         """Return the result of a job that has ended.
@@ -77,14 +91,19 @@ class Job:
             self._callback_error = error
             self.cancel()
 
-    def end(self, result: Any, error: BaseException | None) -> None:
-        """Wake the waiting one, after the callback has seen every event."""
+    def after_events(self, function: Callable[[], None]) -> None:
+        """Run a function when the callback has seen every event so far."""
         if self._serial is None:
-            self.end_now(result, error)
+            function()
         else:
-            self._serial.call(lambda: self.end_now(result, error))
+            self._serial.call(function)
 
-    def end_now(self, result: Any, error: BaseException | None) -> None:
+    def abandon(self, error: BaseException) -> None:
+        """End in a fork. Greenlets go on there: what is still to be told is the parent's."""
+        self._on_event = None
+        self.end(None, error)
+
+    def end(self, result: Any, error: BaseException | None) -> None:
         """Wake the waiting one."""
         self._result, self._error = result, self._callback_error or error
         self._running.release()
@@ -107,6 +126,7 @@ class Engine:
         self._pool = callbacks.pool()
         self._logs = callbacks.Serial(self._pool)
         self._exiting = False
+        self._abandoned = False
         self._drained = threading.Event()
         try:
             threading.Thread(target=self._pump, name="pylego", daemon=True).start()
@@ -134,6 +154,7 @@ class Engine:
 
         Raises:
             LEGOError: the operation failed.
+            InvalidRequest: JSON cannot hold an argument.
         """
         request = {
             "operation": operation,
@@ -142,7 +163,11 @@ class Engine:
             "events": on_event is not None,
             "log_level": surroundings.log_level(),
         }
-        encoded = json.dumps(request).encode()
+        try:
+            encoded = json.dumps(request).encode()
+        except (TypeError, ValueError) as error:
+            msg = f"the arguments do not fit: {error}"
+            raise InvalidRequest(msg, code="invalid_arguments") from error
         job = Job(on_event, None if on_event is None else callbacks.Serial(self._pool))
         number = next(self._numbers)
         job.cancel = lambda: self._transport.cancel(number)
@@ -164,12 +189,16 @@ class Engine:
         elif refused is None and not self._transport.start(number, request):
             refused = EngineError("the engine is closed")
         if refused is not None and self._jobs.pop(number, None) is job:
-            job.end_now(None, refused)  # unless it has failed with all the others
+            job.end(None, refused)  # unless it has failed with all the others
 
     def _pump(self) -> None:
         """Take messages as they come. No user code runs here: it would hold everybody up."""
         try:
             while True:
+                self._transport.wait()
+                if self._abandoned:  # a greenlet, and this a fork: the messages are the parent's
+                    # Not an end, of which threading would complain: it forgot us at the fork.
+                    threading.Event().wait()
                 for batch in self._transport.receive():
                     for data in json.loads(batch):
                         self._dispatch(data)
@@ -181,8 +210,8 @@ class Engine:
             surroundings.log.error("the engine's thread failed", exc_info=error)
             error = EngineError(f"the engine's thread failed: {error!r}")
         self.failure = error  # no job joins from now on
-        while self._jobs:
-            self._forget(next(iter(self._jobs)), None, error)
+        for number in tuple(self._jobs):
+            self._end(number, None, error)
         self._transport.end()
         atexit.unregister(self._exit)
 
@@ -196,19 +225,25 @@ class Engine:
             answer = {"id": data["question"]["id"], "answer": {"error": "nobody answers"}}
             self._transport.reply(number, json.dumps(answer).encode())
         elif kind == "result":
-            self._forget(number, data.get("result"), None)
+            self._end(number, data.get("result"), None)
         else:
-            self._forget(number, None, from_info(data["error"]))
+            self._end(number, None, from_info(data["error"]))
 
-    def _forget(self, number: int, result: Any, error: BaseException | None) -> None:
-        job = self._jobs.pop(number, None)
+    def _end(self, number: int, result: Any, error: BaseException | None) -> None:
+        job = self._jobs[number]
         if self._exiting:
             # The threads that still wait are daemons: they end with the interpreter,
             # and would only complain on stderr about an error of its exit.
+            del self._jobs[number]
             if not self._jobs:
                 self._drained.set()
-        elif job is not None:
-            job.end(result, error)
+            return
+
+        def end() -> None:
+            if self._jobs.pop(number, None):  # otherwise this is a fork, which has ended it
+                job.end(result, error)
+
+        job.after_events(end)
 
     def _exit(self) -> None:
         """End what runs, before the interpreter does."""
@@ -223,9 +258,10 @@ class Engine:
 
         A job can be waited for here only by a signal handler that forked.
         """
+        self._abandoned = True
         atexit.unregister(self._exit)
         self._transport.abandon()
         msg = "this process was forked during the call, which goes on in the other"
         for job in self._jobs.values():
-            job.end_now(None, EngineError(msg))
+            job.abandon(EngineError(msg))
         self._jobs.clear()

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import select
 from pathlib import Path
 
-from pylego._engine import limits
+from pylego._engine import limits, readiness
 from pylego._errors import EngineError
-
-TYPE_CHECKING = False  # typing would be a tenth of our memory
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FOLDER = Path(__file__).resolve().parent.parent / "_bin"
 PATH = FOLDER / "lego.so"
@@ -32,19 +27,22 @@ class Library:
         if not self._engine:
             msg = "the engine cannot start: the process has no file descriptor left"
             raise EngineError(msg)
-        self._wait = _until_readable(functions.pylego_descriptor(self._engine))
+        self._descriptor: int = functions.pylego_descriptor(self._engine)
 
     def start(self, job: int, request: bytes) -> bool:
         """Start a job under that number; refused if the engine is closed."""
         return bool(self._functions.pylego_start(self._engine, job, request, len(request)))
 
-    def receive(self) -> list[bytes]:
-        """Wait for messages and take them, a JSON array; for the engine's thread alone.
+    def wait(self) -> None:
+        """Wait for messages; for the engine's thread alone.
 
         The waiting is Python's: inside of C it would block a whole program under
         gevent, whose threads are greenlets of one thread.
         """
-        self._wait()
+        readiness.wait([self._descriptor])
+
+    def receive(self) -> list[bytes]:
+        """Take the messages that there are, a JSON array."""
         pointer = self._functions.pylego_next(self._engine, 0)
         if not pointer:
             return []
@@ -106,15 +104,3 @@ def _load() -> ctypes.CDLL:
         function = getattr(functions, name)
         function.restype, function.argtypes = result, arguments
     return functions
-
-
-def _until_readable(descriptor: int) -> Callable[[], object]:
-    """Return a function that waits until there are messages, and blocks only this thread.
-
-    poll, since select cannot take descriptors above 1023; gevent replaces both.
-    """
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return poll.poll
-    return lambda: select.select([descriptor], [], [])

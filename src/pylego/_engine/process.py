@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import select
 import signal
 import subprocess
 import weakref
 from collections import deque
 
-from pylego._engine import limits
+from pylego._engine import limits, readiness
 from pylego._engine.library import FOLDER
 from pylego._errors import EngineError
 
@@ -64,9 +64,8 @@ class Process:
         # Whoever still holds the object may wake it: these two last as long as it does.
         self._wakers = weakref.finalize(self, _close, {self._woken, self._wake})
         self._wakers.atexit = False
-        self._poll = select.poll()
-        for descriptor in (self._answers, self._errors, self._woken):
-            self._poll.register(descriptor, select.POLLIN)
+        self._watched = {self._answers, self._errors, self._woken}
+        self._ready: set[int] = set()
         self._queue: deque[bytes] = deque()
         self._full = False
         self._writing = self._reading = self._last_words = b""
@@ -86,26 +85,24 @@ class Process:
 
     def _say(self, line: bytes) -> None:
         self._queue.append(line)
-        with contextlib.suppress(BlockingIOError):  # full: it has been woken often enough
-            os.write(self._wake, b"\0")
+        _write(self._wake, b"\0")  # where it is full, it has been woken often enough
+
+    def wait(self) -> None:
+        """Wait until there is something to read or to write; for the engine's thread alone."""
+        self._ready = readiness.wait(self._watched, [self._requests] if self._full else [])
 
     def receive(self) -> list[bytes]:
-        """Wait for messages and take them, JSON arrays; for the engine's thread alone.
+        """Take the messages that there are, JSON arrays, and write what others have left.
 
         Raises:
             EngineError: the process has ended.
         """
-        batches: list[bytes] = []
-        while not batches:
-            for descriptor, _ in self._poll.poll():
-                if descriptor == self._woken:
-                    _read(self._woken)
-                elif descriptor == self._errors:
-                    if not self._listen():
-                        self._poll.unregister(self._errors)
-                elif descriptor == self._answers:
-                    batches += self._take()
-            self._write()
+        if self._woken in self._ready:
+            _read(self._woken)
+        if self._errors in self._ready:
+            self._listen()
+        batches = self._take() if self._answers in self._ready else []
+        self._write()
         return batches
 
     def _take(self) -> list[bytes]:
@@ -120,26 +117,20 @@ class Process:
         try:
             while self._writing or self._queue:
                 self._writing = self._writing or self._queue.popleft()
-                self._writing = self._writing[os.write(self._requests, self._writing) :]
-        except BlockingIOError:
-            full = True
+                written = _write(self._requests, self._writing)
+                self._writing = self._writing[written:]
+                self._full = not written
+                if self._full:
+                    return
         except BrokenPipeError:  # it has ended, as the other pipe will tell
-            full = False
-            self._writing = b""
-        else:
-            full = False
-        if full != self._full:
-            self._full = full
-            if full:
-                self._poll.register(self._requests, select.POLLOUT)
-            else:
-                self._poll.unregister(self._requests)
+            self._writing, self._full = b"", False
 
-    def _listen(self) -> bytes:
+    def _listen(self) -> None:
         """Keep the last of what Go says when it must end a process."""
-        words = _read(self._errors) or b""
-        self._last_words = (self._last_words + words)[-READ_SIZE:]
-        return words
+        words = _read(self._errors)
+        if words == b"":
+            self._watched.discard(self._errors)
+        self._last_words = (self._last_words + (words or b""))[-READ_SIZE:]
 
     def _obituary(self) -> EngineError:
         try:
@@ -192,8 +183,17 @@ def _close(descriptors: set[int]) -> None:
         os.close(descriptors.pop())
 
 
+# Not os.read and os.write: eventlet's wait until there is something or room, and
+# let no two greenlets do so at once.
+
+
 def _read(descriptor: int) -> bytes | None:
-    try:
-        return os.read(descriptor, READ_SIZE)
-    except BlockingIOError:
-        return None
+    """Read what there is; None where there is nothing, no bytes at the end."""
+    with io.FileIO(descriptor, closefd=False) as file:
+        return file.read(READ_SIZE)
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """Write what there is room for; return how much that was."""
+    with io.FileIO(descriptor, "w", closefd=False) as file:
+        return file.write(data) or 0

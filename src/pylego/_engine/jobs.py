@@ -32,6 +32,9 @@ EXIT_TIME = 10.0
 TURN = 0.5
 """Seconds after which the main thread hears of any signal."""
 
+HOUR = 3600.0
+"""Other threads hear of none; an endless wait is more than eventlet's locks can take."""
+
 
 class Job:
     """One running operation, and the one who waits for it.
@@ -58,7 +61,7 @@ class Job:
         another thread receives, or this one just before it waits, interrupts nothing.
         """
         main = threading.current_thread() is threading.main_thread()
-        turn = TURN if main else threading.TIMEOUT_MAX
+        turn = TURN if main else HOUR
         end = time.monotonic() + seconds
         while not self._running.acquire(timeout=max(0, min(turn, end - time.monotonic()))):
             if time.monotonic() >= end:

@@ -3,6 +3,7 @@ package bridge
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -50,6 +51,9 @@ func Describe(err error) *ErrorData {
 		// First: a server that does not answer in time is a context.DeadlineExceeded
 		// to net/http, and not the caller's deadline, which stays what it is.
 		data.set(fault.NetworkError, err.Error())
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
+			data.Retryable = false // somebody has to change something first
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		data.set(fault.DeadlineExceeded, "the time allowed for the operation is over")
 		if known != nil && known.Code == fault.DeadlineExceeded {

@@ -244,7 +244,7 @@ class Shown:
 
 
 def _distrusted(says):
-    return Outcome("NetworkError", "network_error", True, says)
+    return Outcome("NetworkError", "network_error", False, says)
 
 
 SHOWN = (

@@ -105,38 +105,52 @@ def test_an_alarm_s_exception_cancels(slow_server, guest_program, isolation):
     assert (code, out, err) == (0, "the alarm's own\n", "")
 
 
-@everywhere
-def test_a_second_exception_does_not_wait_for_the_clean_up(slow_server, guest_program, isolation):
-    # The record's removal hangs, since the DNS provider's server does not answer it.
-    running = guest_program(
-        """
-        import http.server, threading, time, os
-        class Hanging(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path != "/present":
-                    print("cleaning", flush=True)
-                    threading.Event().wait()
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            def log_message(self, *_):
-                pass
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        def tell(event):
-            if event.kind == "triggered":
-                print("triggered", flush=True)
-        challenge = pylego.DNS01(
-            "httpreq", resolvers=[CA["dns"]], propagation_wait=0.01,
-            HTTPREQ_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HTTPREQ_HTTP_TIMEOUT="600",
+# A DNS provider's server that answers a removal only when the test says so.
+HANGING = """
+    import http.server, threading
+    go_on = threading.Event()
+    class Hanging(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path != "/present":
+                print("cleaning", flush=True)
+                go_on.wait()
+                print("cleaned", flush=True)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    def tell(event):
+        if event.kind in ("triggered", "cleaned_up"):
+            print(event.kind, flush=True)
+    challenge = pylego.DNS01(
+        "httpreq", resolvers=[CA["dns"]], propagation_wait=0.01,
+        HTTPREQ_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HTTPREQ_HTTP_TIMEOUT="600",
+    )
+    def call(cleanup_timeout):
+        client(timeout=None, cleanup_timeout=cleanup_timeout, on_event=tell).obtain(
+            "a.example", challenges=challenge
         )
-        try:
-            client(timeout=None, cleanup_timeout=600, on_event=tell).obtain("a.example", challenges=challenge)
-        except KeyboardInterrupt as second:
-            print(type(second.__context__).__name__, flush=True)
-            os._exit(0)
-        """,
+"""
+
+
+@everywhere
+def test_a_second_exception_does_not_wait_for_the_clean_up_which_goes_on(
+    slow_server, guest_program, isolation
+):
+    running = guest_program(
+        HANGING
+        + """
+    try:
+        call(cleanup_timeout=600)
+    except KeyboardInterrupt as second:
+        print(type(second.__context__).__name__, flush=True)
+    go_on.set()
+    threading.Event().wait()  # until the test has heard the event, and ends this program
+    """,
         server=slow_server,
         env={"PYLEGO_ISOLATION": isolation},
     )
@@ -144,7 +158,31 @@ def test_a_second_exception_does_not_wait_for_the_clean_up(slow_server, guest_pr
     running.interrupt()
     assert running.line() == "cleaning"
     running.interrupt()
-    assert running.end() == (0, "KeyboardInterrupt\n", "")
+    assert running.line() == "KeyboardInterrupt"
+    assert [running.line(), running.line()] == ["cleaned", "cleaned_up"]
+
+
+@everywhere
+def test_a_clean_up_that_hangs_is_not_waited_for_longer_than_was_said(
+    slow_server, guest_program, isolation
+):
+    running = guest_program(
+        HANGING
+        + """
+    try:
+        call(cleanup_timeout=0.2)
+    except KeyboardInterrupt:
+        print("raised", flush=True)
+    os._exit(0)
+    """,
+        server=slow_server,
+        env={"PYLEGO_ISOLATION": isolation},
+    )
+    assert running.line() == "triggered"
+    running.interrupt()
+    assert running.line() == "cleaning"
+    code, out, _ = running.end()
+    assert (code, out.splitlines()[-1]) == (0, "raised")
 
 
 @everywhere

@@ -1,7 +1,7 @@
 """Random orders, faults, cancellations and forks; nothing may be left at the end.
 
-SOAK_CERTIFICATES (5000) is how many are obtained, SOAK_SECONDS (900) the time to
-spend at most, SOAK_SEED the seed, printed to be used again.
+In the long run SOAK_CERTIFICATES (5000) is how many are obtained, SOAK_SECONDS (900)
+the time to spend at most, SOAK_SEED the seed, printed to be used again.
 """
 
 import os
@@ -19,13 +19,12 @@ import pytest
 
 import pylego
 from pylego import _engine
-from pylego._engine.library import FOLDER
 from pylego.testing import ACMEServer, Faults
+from tests.bridge.processes import descendants
 
-EXECUTABLE = FOLDER / "lego"
 WORKERS = 8
 PATHS = ("newNonce", "newAccount", "newOrder", "authorization", "challenge", "finalize", "order")
-SETTLED = 90  # seconds in which idle connections and hosts end by themselves
+SETTLED = 90  # seconds in which idle connections end by themselves
 
 
 class GivenUpError(Exception):
@@ -96,9 +95,10 @@ class State:
         statistics = _engine.run("statistics", {}, isolation="")
         self.goroutines = statistics["goroutines"]
         self.heap = statistics["heap"] // 1024
-        self.descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        self.descriptors = len(list(Path("/proc/self/fd").iterdir())) - len(connections())
+        self.connections = len(connections())
         self.threads = len(list(Path("/proc/self/task").iterdir()))
-        self.processes = len(ours("serve")) + len(ours("provider"))
+        self.processes = len(descendants(os.getpid()))
         fields = Path("/proc/self/statm").read_text().split()
         self.resident = int(fields[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -106,12 +106,25 @@ class State:
         return ", ".join(f"{name} {value}" for name, value in vars(self).items())
 
 
-@pytest.mark.soak
-def test_nothing_is_left_after_random_orders(monkeypatch):
-    monkeypatch.setenv("PYLEGO_ISOLATION", "process")  # for the CA; the orders say their own
-    wanted = int(os.environ.get("SOAK_CERTIFICATES", "5000"))
-    seed = int(os.environ.get("SOAK_SEED", secrets.randbelow(2**32)))
-    end = time.monotonic() + float(os.environ.get("SOAK_SECONDS", "900"))
+def connections():
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the listing's own
+            found += [each] if str(each.readlink()).startswith("socket:") else []
+    return found
+
+
+def settled(seconds):
+    """Wait until provider hosts have ended, and for so long until idle connections have."""
+    end = time.monotonic() + seconds
+    while len(descendants(os.getpid())) > 1 or (connections() and time.monotonic() < end):
+        time.sleep(0.2)
+    return State()
+
+
+def random_orders(wanted, seed, seconds, settle):
+    """Obtain so many certificates within so many seconds; return the states and the outcomes."""
+    end = time.monotonic() + seconds
     print(f"\nSOAK_SEED={seed}")  # noqa: T201 -- to be used again
     choose = random.Random(seed)
     outcomes, forks = Counter(), Counter()
@@ -119,7 +132,7 @@ def test_nothing_is_left_after_random_orders(monkeypatch):
         with ThreadPoolExecutor(WORKERS) as pool:
             while outcomes["Certificate"] < wanted // 10 and time.monotonic() < end:
                 outcomes.update(pool.map(lambda number: one_order(server, number), range(64)))
-            warm = settled()
+            warm = settled(settle)
             print(f"warm:  {warm}")  # noqa: T201
             while outcomes["Certificate"] < wanted and time.monotonic() < end:
                 server.set_faults(random_faults(choose))
@@ -129,7 +142,7 @@ def test_nothing_is_left_after_random_orders(monkeypatch):
                 outcomes.update(orders)
             server.set_faults()
             assert one_order_without_haste(server)
-        after = settled()
+        after = settled(settle)
         assert server.records() == {}
     print(f"after: {after}\n{dict(outcomes)}; forks by exit code {dict(forks)}")  # noqa: T201
     assert set(forks) <= {0, -signal.SIGKILL}
@@ -137,37 +150,28 @@ def test_nothing_is_left_after_random_orders(monkeypatch):
     assert outcomes["Certificate"] > 0
     assert after.descriptors <= warm.descriptors
     assert after.threads <= warm.threads + 8  # Go keeps what a moment has needed
-    assert after.goroutines <= warm.goroutines
     assert after.processes <= warm.processes
+    return warm, after
+
+
+def test_nothing_is_left_after_some_random_orders(monkeypatch):
+    monkeypatch.setenv("PYLEGO_ISOLATION", "process")  # for the CA; the orders say their own
+    random_orders(wanted=150, seed=20261124, seconds=60, settle=0)
+
+
+@pytest.mark.soak
+def test_nothing_is_left_after_many_random_orders(monkeypatch):
+    monkeypatch.setenv("PYLEGO_ISOLATION", "process")
+    warm, after = random_orders(
+        wanted=int(os.environ.get("SOAK_CERTIFICATES", "5000")),
+        seed=int(os.environ.get("SOAK_SEED", secrets.randbelow(2**32))),
+        seconds=float(os.environ.get("SOAK_SECONDS", "900")),
+        settle=SETTLED,
+    )
+    assert after.connections == warm.connections == 0
+    assert after.goroutines <= warm.goroutines
     assert after.heap <= warm.heap + 4096  # accounts are remembered for an hour
     assert after.resident <= warm.resident + 16384
-
-
-def ours(role):
-    """List the processes that pylego has started, whoever their parent is now."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has just ended, or is not ours to look at
-            arguments = (process / "cmdline").read_text().split("\0")
-            if (process / "exe").readlink() == FOLDER / "lego" and arguments[1] == role:
-                found.append(int(process.name))
-    return found
-
-
-def settled():
-    """Wait until hosts, forks' engines and idle connections have ended; return what is left."""
-    end = time.monotonic() + SETTLED
-    while (ours("provider") or len(ours("serve")) > 1 or sockets()) and time.monotonic() < end:
-        time.sleep(0.5)
-    return State()
-
-
-def sockets():
-    found = []
-    for each in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the listing's own
-            found += [each] if str(each.readlink()).startswith("socket:") else []
-    return found
 
 
 def one_order_without_haste(server):

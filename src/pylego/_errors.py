@@ -273,6 +273,10 @@ BY_PROBLEM: dict[str, type[ACMEError]] = {
 """The problems of RFC 8555 section 6.7 that have a class of their own."""
 
 
+OF_THE_CA = ("rateLimited", "serverInternal")
+"""Problems that say nothing of an identifier, though they may stop its validation."""
+
+
 def from_info(info: dict[str, Any], base: type[LEGOError] | None = None) -> LEGOError:
     """Make the exception that an engine's error describes: the one place where that happens.
 
@@ -281,7 +285,7 @@ def from_info(info: dict[str, Any], base: type[LEGOError] | None = None) -> LEGO
     from_ca = info.get("type") == "acme"
     code = _text(info, "code")
     if base is None:
-        if info.get("attempts"):
+        if info.get("attempts") and code not in OF_THE_CA:
             base = BY_CODE.get(code, ChallengeFailed)
         elif from_ca:
             base = BY_PROBLEM.get(code, ACMEError)

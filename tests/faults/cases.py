@@ -86,13 +86,10 @@ def _no_body(**outcomes):
 
 def _refused(error, code, says, status, *, retry_after=None):
     """A refusal by a problem document, which the answer to newNonce, a HEAD, cannot have."""
-    failed = Outcome("ChallengeFailed", code, True, says, retry_after)
     return {
         "newNonce": Outcome(
             "AccountError", "account_registration_failed", True, f"HTTP {status}", retry_after
         ),
-        "challenge": failed,
-        "authorization, polled": failed,
         "else": Outcome(error, code, True, says, retry_after),
     }
 

@@ -76,7 +76,7 @@ class Program:
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
 
-    def end(self, timeout=30):
+    def end(self, timeout=60):
         """Wait for its end; return its exit code and what it printed."""
         try:
             if self.process.stdout is None:  # a terminal's other end closes with EIO

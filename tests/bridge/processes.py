@@ -7,6 +7,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+SOON = 6
+"""Seconds in which processes have ended whose end was begun: two are promised, and a busy machine needs more."""
+
 
 def descendants(pid):
     """List the living processes below a process, at any depth."""

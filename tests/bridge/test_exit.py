@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.bridge.processes import Watched, descendants
+from tests.bridge.processes import SOON, Watched, descendants
 
 everywhere = pytest.mark.parametrize("isolation", ["", "process"])
 
@@ -50,7 +50,7 @@ def test_no_way_to_exit_hangs_or_complains(slow_server, guest_program, isolation
     started = Watched(descendants(int(running.line())))
     running.type("go on\n")
     assert running.end() == (0, "", "")
-    assert started.left_after(2) == []
+    assert started.left_after(SOON) == []
 
 
 @everywhere
@@ -99,7 +99,7 @@ def test_everything_is_gone_soon_after_a_kill(slow_server, guest_program, isolat
     started = Watched(descendants(running.process.pid))
     assert started.descriptors
     running.process.kill()
-    assert started.left_after(2) == []
+    assert started.left_after(SOON) == []
 
 
 @everywhere
@@ -125,6 +125,6 @@ def test_everything_is_gone_soon_after_a_kill_though_a_fork_lives(
     assert started.descriptors
     running.process.kill()
     try:
-        assert started.left_after(2) == []
+        assert started.left_after(SOON) == []
     finally:
         os.kill(fork, signal.SIGKILL)

@@ -33,7 +33,7 @@ def forking(guest_program):
 
     def run(source, variables=None, **settings):
         environment = {**FORK, **(variables or {})}
-        code, out, err = guest_program(IN_A_FORK + source, env=environment, **settings).end(60)
+        code, out, err = guest_program(IN_A_FORK + source, env=environment, **settings).end()
         assert (code, err) == (0, "")
         return out
 
@@ -110,7 +110,7 @@ def test_a_call_that_is_waited_for_in_a_fork_ends_at_once(forking, slow_server):
         if event.kind == "triggered":
             signal.pthread_kill(main, signal.SIGUSR1)
     try:
-        obtain("a.example", on_event=tell, timeout=3)
+        obtain("a.example", on_event=tell, timeout=5)
     except pylego.LEGOError as error:
         result = str(error)
     os.write(1, f"{children == [0]} {result}\\n".encode())

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.bridge.processes import Watched, descendants
+from tests.bridge.processes import SOON, Watched, descendants
 
 # A call that waits for a CA which never gets to its validations, and what becomes of it.
 WAITING = """
@@ -50,7 +50,7 @@ def waiting(slow_server, guest_program):
         return running
 
     yield start
-    assert [each.left_after(2) for each in started] == [[]] * len(started)
+    assert [each.left_after(SOON) for each in started] == [[]] * len(started)
     assert slow_server.records() == {}
     for port in (slow_server.http_port, slow_server.tls_port):
         socket.create_server(("127.0.0.1", port)).close()

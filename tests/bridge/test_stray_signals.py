@@ -18,7 +18,7 @@ def test_a_signal_that_reaches_another_thread_cancels_too(slow_server, guest_pro
         """,
         server=slow_server,
         env={"PYLEGO_ISOLATION": isolation},
-    ).end(15)
+    ).end()
     assert out == (0, "KeyboardInterrupt\n", "")
     assert slow_server.records() == {}
     assert set(slow_server.authorizations()) == {"deactivated"}

@@ -1,7 +1,11 @@
 """Many threads, one engine, one port."""
 
+import base64
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+
+from pylego._engine import surroundings
 
 
 def test_64_threads_at_once_on_one_port(acme_server, new_client):
@@ -48,3 +52,17 @@ def test_a_program_that_exits_in_the_middle_of_a_call_neither_hangs_nor_complain
     there.wait()
     """).end()
     assert (code, out, err) == (0, "", "")
+
+
+def test_another_thread_may_change_the_environment_meanwhile(monkeypatch):
+    # A mock, since no test can hit the moment between a name and its value.
+    errors = [KeyError(b"GONE"), RuntimeError("changed size during iteration")]
+
+    class Changing:
+        def items(self):
+            if errors:
+                raise errors.pop()
+            return [(b"A", b"1")]
+
+    monkeypatch.setattr(os, "environb", Changing())
+    assert surroundings.caller()["environment"] == base64.b64encode(b"A=1").decode()

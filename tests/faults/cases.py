@@ -65,7 +65,7 @@ class Case:
     often: str = "once"
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """By step; `else` is every other."""
-    deadline: float = 10
+    deadline: float = 40
 
     @property
     def name(self):
@@ -166,7 +166,7 @@ CASES = (
             "authorization, polled": NOT_VALIDATED,
             "else": NO_ANSWER,
         },
-        deadline=2,
+        deadline=4,
     ),
     Case("HTTP 429", _status(429), outcomes=_refused(*_LIMITED)),
     Case("HTTP 429, Retry-After: 1", _status(429, retry_after=1)),

@@ -12,7 +12,7 @@ def test_an_untrusted_ca_is_sent_nothing_and_the_error_says_why(shown, ca, proxy
     pair = authority.server(shown.name, begins=shown.begins)
     with proxy_for(ca, pair=pair) as proxy:
         trust = proxy.trust_root if shown.trusted else Authority("another root").pem.decode()
-        order = obtain(proxy, ca.http01(), timeout=8, trust=trust)
+        order = obtain(proxy, ca.http01(), timeout=40, trust=trust)
     assert proxy.requests == []
     assert shown.outcome.says in order.outcome.says
     assert (order.outcome.error, order.outcome.code, order.outcome.retryable) == (

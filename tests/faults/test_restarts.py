@@ -16,7 +16,7 @@ def test_a_restarted_ca_gets_account_and_order_anew(step, pebble, authority):
     kind, after = STEPS[step]
     with FaultProxy(pebble.directory, pebble.trust.read_text(), authority) as proxy:
         proxy.spoil(restart, kinds=(kind,), after=after, times=1)
-        order = obtain(proxy, pebble.http01(), timeout=20)
+        order = obtain(proxy, pebble.http01(), timeout=40)
     assert proxy.hits == 1
     assert order.certificate is not None, order.outcome
     assert not listens(pebble.http_port)

@@ -11,7 +11,7 @@ from running_calls import RunningCalls
 
 FOLDER = os.environ["TEST_FOLDER"]
 WHEN = os.environ.get("TEST_FORK", "")
-BOTH = multiprocessing.get_context("fork").Barrier(2, timeout=20)
+BOTH = multiprocessing.get_context("fork").Barrier(2, timeout=60)
 
 app = Celery(
     "celery_app",

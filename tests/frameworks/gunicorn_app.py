@@ -11,7 +11,7 @@ from running_calls import RunningCalls
 import pylego
 
 FORK = multiprocessing.get_context("fork")
-BOTH = FORK.Barrier(2, timeout=20)
+BOTH = FORK.Barrier(2, timeout=60)
 FORKED = FORK.Event()
 
 

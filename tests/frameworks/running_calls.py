@@ -10,7 +10,7 @@ class RunningCalls:
 
     def __init__(self, go_on):
         self._go_on = go_on
-        self._started = threading.Barrier(9, timeout=20)
+        self._started = threading.Barrier(9, timeout=60)
         self._serials = []
         self._threads = [threading.Thread(target=self._call, args=(n,)) for n in range(8)]
 

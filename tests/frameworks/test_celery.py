@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import pylego.testing
-from tests.bridge.processes import Watched, descendants
+from tests.bridge.processes import SOON, Watched, descendants
 
 QUIET = "ignore::DeprecationWarning,ignore:You're running the worker"
 """Python 3.12 warns of any fork beside threads, Celery of root."""
@@ -57,7 +57,7 @@ def test_a_prefork_pool_and_its_parent_work(celery):
             code, out, err = running.end()
             assert (code, err) == (0, "")
             assert out.splitlines()[-1].startswith("at the end: ")
-            assert started.left_after(2) == []
+            assert started.left_after(SOON) == []
 
     # Pools that are forked before, after and during calls of their parent.
     with ThreadPoolExecutor(3) as threads:

@@ -28,7 +28,7 @@ def patched(framework_program):
     def run(source, *, patch=PATCHED, isolation="", server=None):
         settings = {} if server is None else {"server": server}
         running = framework_program(patch + source, env={"PYLEGO_ISOLATION": isolation}, **settings)
-        code, out, err = running.end(15)
+        code, out, err = running.end()
         assert (code, err) == (0, "")
         return out
 
@@ -132,7 +132,7 @@ def test_ctrl_c_is_raised_after_the_clean_up(framework_program, isolation, clean
     )
     assert running.line() == "triggered"
     running.interrupt()
-    code, out, err = running.end(15)
+    code, out, err = running.end()
     assert (code, out) == (0, "KeyboardInterrupt\n"), err
 
 

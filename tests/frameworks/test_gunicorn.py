@@ -11,7 +11,7 @@ import pytest
 
 import pylego.testing
 from tests.bridge import guest
-from tests.bridge.processes import Watched, descendants
+from tests.bridge.processes import SOON, Watched, descendants
 
 PRELOADED = {
     "TEST_FORK": "after",
@@ -62,7 +62,7 @@ class Gunicorn:
         self.running.process.send_signal(number)
         code, _, err = self.running.end()
         assert (code, err) == (0, "")
-        assert started.left_after(2) == []
+        assert started.left_after(SOON) == []
 
 
 @pytest.fixture

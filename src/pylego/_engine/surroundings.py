@@ -23,7 +23,7 @@ LEVELS = {
 
 def caller() -> dict[str, str]:
     """Describe this process as it is now: Go only knows how it was at the load."""
-    environment = b"\0".join(b"%s=%s" % item for item in os.environb.items())
+    environment = b"\0".join(b"%s=%s" % item for item in _environment())
     try:
         directory = os.getcwdb()  # noqa: PTH109 -- bytes: it need not be UTF-8
     except FileNotFoundError:  # deleted meanwhile; only a DNS provider would need it
@@ -32,6 +32,14 @@ def caller() -> dict[str, str]:
         "environment": base64.b64encode(environment).decode(),
         "directory": base64.b64encode(directory).decode(),
     }
+
+
+def _environment() -> list[tuple[bytes, bytes]]:
+    while True:
+        try:
+            return list(os.environb.items())
+        except (KeyError, RuntimeError):  # noqa: PERF203 -- another thread has changed it meanwhile
+            continue
 
 
 def log_level() -> str:

@@ -6,7 +6,7 @@ import json
 import pylego
 from tests.servers.build import executable
 from tests.servers.certificates import Authority
-from tests.servers.process import ServerProcess, free_ports, get
+from tests.servers.process import ServerProcess, free_ports
 
 EXTERNAL_ACCOUNT = ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
 """Key identifier and HMAC key of the external account that Pebble knows, if it requires one."""
@@ -71,7 +71,8 @@ class Pebble:
             stack.enter_context(self._process)
             resolver.wait_for_port(dns)
             self._process.wait_for(self.directory, self.trust)
-            self.root = get(f"https://127.0.0.1:{management}/roots/0", self.trust)
+            management = f"https://127.0.0.1:{management}/roots/0"
+            self.root = self._process.wait_for(management, self.trust)
             self._running = stack.pop_all()
         return self
 

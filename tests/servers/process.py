@@ -45,8 +45,8 @@ class ServerProcess:
             self.process.wait()
 
     def wait_for(self, url, trust):
-        """Wait until the server answers a request."""
-        self._until(lambda: get(url, trust))
+        """Wait until the server answers a request; return its answer."""
+        return self._until(lambda: get(url, trust))
 
     def wait_for_port(self, port):
         """Wait until the server listens."""
@@ -56,8 +56,7 @@ class ServerProcess:
         limit = time.monotonic() + START_TIME
         while True:
             with contextlib.suppress(OSError):
-                works()
-                return
+                return works()
             if self.process.poll() is not None or time.monotonic() > limit:
                 raise AssertionError(f"{self.command[0]} does not start:\n{self.log.read_text()}")
             time.sleep(0.02)
@@ -76,12 +75,15 @@ def free_ports(count):
     """Find TCP ports of 127.0.0.1 that nobody holds, and that no other caller of this process got.
 
     They are below those that the system gives to outgoing connections: between
-    this call and the server's own bind none of those can take one.
+    this call and the server's own bind none of those can take one. Tests that run in
+    several processes have a range each.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker % 4 * 5_000
     with _choosing:
         ports = []
         while len(ports) < count:
-            port = random.randrange(10_000, 32_000)
+            port = random.randrange(first, first + 5_000)
             if port not in _given and _free(port):
                 _given.add(port)
                 ports.append(port)

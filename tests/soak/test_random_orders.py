@@ -24,7 +24,7 @@ from tests.bridge.processes import descendants
 
 WORKERS = 8
 PATHS = ("newNonce", "newAccount", "newOrder", "authorization", "challenge", "finalize", "order")
-SETTLED = 90  # seconds in which idle connections end by themselves
+SETTLED = 90  # seconds in which idle connections and hosts end by themselves
 
 
 class GivenUpError(Exception):
@@ -114,10 +114,22 @@ def connections():
     return found
 
 
+def hosts():
+    """List the processes of DNS providers below this one."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has just ended
+            arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            found += [arguments] if arguments[1:2] == ["provider"] else []
+    return found
+
+
 def settled(seconds):
     """Wait until provider hosts have ended, and for so long until idle connections have."""
     end = time.monotonic() + seconds
-    while len(descendants(os.getpid())) > 1 or (connections() and time.monotonic() < end):
+    last = time.monotonic() + SETTLED
+    while hosts() or (connections() and time.monotonic() < end):
+        assert time.monotonic() < last, f"these do not end: {hosts()}"
         time.sleep(0.2)
     return State()
 

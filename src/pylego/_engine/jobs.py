@@ -233,20 +233,20 @@ class Engine:
             self._end(number, None, from_info(data["error"]))
 
     def _end(self, number: int, result: Any, error: BaseException | None) -> None:
-        job = self._jobs[number]
         if self._exiting:
             # The threads that still wait are daemons: they end with the interpreter,
             # and would only complain on stderr about an error of its exit.
-            del self._jobs[number]
+            self._jobs.pop(number, None)
             if not self._jobs:
                 self._drained.set()
             return
 
-        def end() -> None:
-            if self._jobs.pop(number, None):  # otherwise this is a fork, which has ended it
-                job.end(result, error)
+        if job := self._jobs.get(number):  # unless a callback has just let it end
+            job.after_events(lambda: self._wake(number, result, error))
 
-        job.after_events(end)
+    def _wake(self, number: int, result: Any, error: BaseException | None) -> None:
+        if job := self._jobs.pop(number, None):  # none in a fork, which has ended it
+            job.end(result, error)
 
     def _exit(self) -> None:
         """End what runs, before the interpreter does."""

@@ -276,3 +276,18 @@ def test_a_fork_waits_for_an_engine_that_is_being_opened(forking):
     caller.join()
     """)
     assert out == "0\n"
+
+
+def test_another_thread_of_a_fork_can_fork(forking):
+    out = forking("""
+    import threading
+    obtain("before.example")
+    def child():
+        codes = []
+        thread = threading.Thread(target=lambda: codes.append(in_a_fork(lambda: obtain("grandchild.example"))))
+        thread.start()
+        thread.join(20)
+        assert codes == [0], codes
+    print(in_a_fork(child))
+    """)
+    assert out == "0\n"

@@ -106,6 +106,17 @@ def _refuse_subinterpreter() -> None:
         return
 
 
+# The lock is looked up at each fork: a child has one of its own.
+
+
+def _before_fork() -> None:
+    _opening.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _opening.release()
+
+
 def _after_fork() -> None:
     """Leave the parent's engines alone: their threads do not exist here.
 
@@ -122,5 +133,5 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_after_fork
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
     )

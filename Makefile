@@ -6,11 +6,16 @@ SHELL := bash
 
 PYTHON ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # One environment per purpose, so that none changes under another's feet.
 DEMO := .venv
 DEV := .venv-dev
 TEST := .venv-test
+RELEASE := .venv-release
+
+WHEEL := build/wheel
+PINNED := tools/pinned.txt
 
 export GOTOOLCHAIN := local
 export GOFLAGS := -mod=readonly
@@ -52,15 +57,16 @@ $(DEMO)/.installed: $(SOURCES)
 ## For developers
 
 .PHONY: test
-test: lint test-go test-python ## all linters and all tests, on the built and installed wheel
+test: lint docs test-go test-python ## all linters, the docs and all tests, on the built and installed wheel
 
 # lego's command is tested as it is built: the race detector would compile all
 # provider SDKs once more, for minutes. Hosts are started from the wheel's own.
+# -count=1: it reads a page of the docs, of which Go's cache of results knows nothing.
 .PHONY: test-go
-test-go: dist/.built
+test-go: $(WHEEL)/.built
 	cd engine && PYLEGO_LEGO=$(CURDIR)/src/pylego/_bin/lego \
 		$(GO) test $(RACE) $$($(GO) list ./... | grep -v /cmd/lego$$)
-	cd engine && $(AS_BUILT) CGO_ENABLED=0 $(GO) test -trimpath ./cmd/lego
+	cd engine && $(AS_BUILT) CGO_ENABLED=0 $(GO) test -trimpath -count=1 ./cmd/lego
 	@[ -n "$(RACE)" ] || echo "go test ran without -race: no C compiler found"
 
 .PHONY: test-python
@@ -68,8 +74,8 @@ test-python: $(TEST)/.installed
 	$(TEST)/bin/pytest -rs $(AT_ONCE)
 
 .PHONY: test-pythons
-test-pythons: dist/.built ## a quick part of the tests on every Python 3.10+ of this machine
-	tools/test-pythons dist/*.whl
+test-pythons: $(WHEEL)/.built ## the tests on the other Pythons 3.10+ of this machine
+	tools/test-pythons $(WHEEL)/*.whl $(TEST)/bin/python
 
 .PHONY: dev
 dev: $(DEV)/.installed ## an editable install in .venv-dev; builds only what changed
@@ -83,7 +89,7 @@ $(DEV)/.installed: pyproject.toml
 
 .PHONY: bench
 bench: $(TEST)/.installed ## ours and its peers, side by side, in one table
-	$(TEST)/bin/pip install --quiet "$$(ls dist/*.whl)[bench]"
+	$(TEST)/bin/pip install --quiet "$$(ls $(WHEEL)/*.whl)[bench]"
 	$(TEST)/bin/python -m benchmarks
 
 .PHONY: soak
@@ -99,32 +105,82 @@ fmt: $(TEST)/.installed ## format Python and Go
 	$(TEST)/bin/ruff format --quiet .
 	cd engine && $$($(GO) env GOROOT)/bin/gofmt -w .
 
+# Go's analysers go by what was compiled as for the wheel; the provider SDKs take minutes.
 .PHONY: lint
-lint: $(TEST)/.installed ## every linter and type checker, and NOTICE
+lint: $(TEST)/.installed ## every linter and type checker, NOTICE, the catalogue, the workflows
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
-	$(TEST)/bin/mypy src $(wildcard tests/typing/*.py)
+	for system in linux darwin win32; do \
+		$(TEST)/bin/mypy --platform $$system src $(wildcard tests/typing/*.py); done
 	$(TEST)/bin/basedpyright --pythonpath $(TEST)/bin/python
 	PYTHONPATH=src $(TEST)/bin/lint-imports
 	cd engine && badly=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
 		[ -z "$$badly" ] || { echo "run 'make fmt' for:" $$badly; exit 1; }
 	cd engine && $(AS_BUILT) CGO_ENABLED=0 $(GO) vet -trimpath ./...
 	$(if $(RACE),cd engine && $(AS_BUILT) $(GO) vet -trimpath ./cmd/libpylego)
-	cd engine && $(GO) run $(STATICCHECK) ./...
+	cd engine && $(AS_BUILT) GOFLAGS="$$GOFLAGS -trimpath" CGO_ENABLED=0 $(GO) run $(STATICCHECK) \
+		$$($(GO) list ./... | grep -v /libpylego$$)
+	$(if $(RACE),cd engine && $(AS_BUILT) GOFLAGS="$$GOFLAGS -trimpath" $(GO) run $(STATICCHECK) ./cmd/libpylego)
+	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
 	$(WITH_GO) $(TEST)/bin/python tools/notice.py --check
+	cd engine && $(GO) run ./tools/catalogue --check
+
+.PHONY: docs
+docs: $(TEST)/.installed ## the documentation, as a website in build/site
+	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/mkdocs build --strict --quiet
 
 .PHONY: notice
 notice: $(TEST)/.tools ## write NOTICE again after engine/go.mod changed
 	$(WITH_GO) $(TEST)/bin/python tools/notice.py
 
+.PHONY: catalogue
+catalogue: $(TEST)/.tools ## write what lego's DNS providers want again after its version changed
+	cd engine && $(GO) generate ./cmd/lego && $(GO) run ./tools/catalogue
+
+# What the page and the tables lack is no failure here: a person decides it.
+.PHONY: upgrade-lego
+upgrade-lego: $(TEST)/.tools ## all that follows from another VERSION of lego, and what is left to be looked at
+	$(WITH_GO) $(TEST)/bin/python tools/upgrade_lego.py \
+		$(or $(VERSION),$(error make upgrade-lego VERSION=v5.3.1, or another one))
+	$(MAKE) --no-print-directory catalogue notice
+	$(TEST)/bin/python tools/upgrade_lego.py
+	-cd engine && $(AS_BUILT) CGO_ENABLED=0 $(GO) test -trimpath -count=1 ./cmd/lego ./tools/catalogue
+
 ## For releases
 
-.PHONY: wheel
-wheel: dist/.built ## dist/*.whl for this machine
+# Of this machine, for its tests: what is published is built for many.
+$(WHEEL)/.built: $(SOURCES) | $(TEST)/.tools
+	rm -f $(WHEEL)/*.whl
+	$(TEST)/bin/pip wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	touch $@
 
-dist/.built: $(SOURCES) | $(TEST)/.tools
-	rm -f dist/*.whl
-	$(TEST)/bin/pip wheel --quiet --no-deps --wheel-dir dist .
+.PHONY: wheels
+wheels: $(RELEASE)/.installed ## dist/: the sources and a wheel for each platform, looked at as an index would
+	PATH="$(CURDIR)/$(RELEASE)/bin:$$PATH" $(RELEASE)/bin/python tools/wheels.py $(PLATFORM)
+
+.PHONY: wheel
+wheel: $(RELEASE)/.installed ## that of one PLATFORM (a name of hatch_build.py)
+	PATH="$(CURDIR)/$(RELEASE)/bin:$$PATH" $(RELEASE)/bin/python tools/wheels.py \
+		$(or $(PLATFORM),$(error make wheel PLATFORM=linux-x86_64-glibc, or another name of hatch_build.py))
+
+.PHONY: test-wheels
+test-wheels: $(RELEASE)/.installed ## dist/*.whl, installed and run: here, in an empty root, by qemu and Wine
+	$(RELEASE)/bin/pytest -rs --timeout=0 --confcutdir=tests/wheels tests/wheels
+
+# Last, since all else can be looked at in a version that is still in the making.
+.PHONY: release-check
+release-check: $(RELEASE)/.installed ## slow: every wheel twice, which has to come out the same; test-wheels; the notes
+	PATH="$(CURDIR)/$(RELEASE)/bin:$$PATH" $(RELEASE)/bin/python tools/wheels.py --twice $(PLATFORM)
+	$(MAKE) test-wheels
+	$(RELEASE)/bin/python tools/release_notes.py "v$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)"
+
+# What builds is pinned; what only looks at the wheels is the newest, and changes none of it.
+$(RELEASE)/.installed: pyproject.toml $(PINNED)
+	$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --require-hashes --requirement $(PINNED)
+	$(RELEASE)/bin/pip install --quiet --constraint <(grep -oE '^[a-z-]+==[0-9.]+' $(PINNED)) \
+		auditwheel check-wheel-contents twine pytest pytest-timeout
+	$(RELEASE)/bin/python hatch_build.py --missing | xargs -r $(RELEASE)/bin/pip install --quiet
 	touch $@
 
 .PHONY: sdist
@@ -138,7 +194,7 @@ build-without-tools: sdist ## slow: build with neither Go nor a C compiler nor a
 
 .PHONY: clean
 clean: ## remove what was built; Go's and pip's caches stay
-	rm -rf build dist src/pylego/_bin $(DEMO) $(DEV) $(TEST)
+	rm -rf build dist src/pylego/_bin $(DEMO) $(DEV) $(TEST) $(RELEASE)
 
 # What building needs, and Go or a C compiler from PyPI where the machine has none.
 $(TEST)/.tools: pyproject.toml
@@ -147,7 +203,7 @@ $(TEST)/.tools: pyproject.toml
 	$(TEST)/bin/python hatch_build.py --missing | xargs -r $(TEST)/bin/pip install --quiet
 	touch $@
 
-$(TEST)/.installed: dist/.built
-	$(TEST)/bin/pip install --quiet "$$(ls dist/*.whl)[cli,test,lint]"
-	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall dist/*.whl
+$(TEST)/.installed: $(WHEEL)/.built
+	$(TEST)/bin/pip install --quiet "$$(ls $(WHEEL)/*.whl)[cli,test,lint,docs]"
+	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)/*.whl
 	touch $@

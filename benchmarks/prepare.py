@@ -28,7 +28,7 @@ class Servers:
     """Executables and certificates of the servers, without which there is no benchmark."""
 
     pebble: Path
-    dns: Path
+    names: Path
     delay: Path
     floor: Path
     csr: Path
@@ -38,16 +38,10 @@ class Servers:
 
 
 def servers() -> Servers:
-    """Build Pebble, its DNS server, the delaying proxy and the floor."""
+    """Build Pebble, a DNS server for it, the delaying proxy and the floor."""
     programs = BUILD / "bin"
     programs.mkdir(parents=True, exist_ok=True)
-    packages = [
-        f"{PEBBLE}/cmd/pebble",
-        f"{PEBBLE}/cmd/pebble-challtestsrv",
-        "./floor",
-        "./delay",
-        "./csr",
-    ]
+    packages = [f"{PEBBLE}/cmd/pebble", "./names", "./floor", "./delay", "./csr"]
     try:
         _go("build", "-o", f"{programs}/", *packages)
         folder = Path(_go("list", "-m", "-f", "{{.Dir}}", PEBBLE).strip())
@@ -57,7 +51,7 @@ def servers() -> Servers:
     certificates = folder / "test" / "certs"
     return Servers(
         pebble=programs / "pebble",
-        dns=programs / "pebble-challtestsrv",
+        names=programs / "names",
         delay=programs / "delay",
         floor=programs / "floor",
         csr=programs / "csr",
@@ -75,8 +69,17 @@ def acmez() -> Path:
 
 
 def certbot() -> Path:
-    """Install certbot."""
-    return _environment("certbot", "certbot>=5.8") / "bin" / "certbot"
+    """Install certbot, and its plugin for dynamic updates."""
+    packages = "certbot>=5.8", "certbot-dns-rfc2136>=5.8"
+    return _environment("certbot", *packages) / "bin" / "certbot"
+
+
+def bind() -> Path:
+    """Find BIND's server, which a path of the user's need not have: Debian puts it in sbin."""
+    found = shutil.which("named", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise Unavailable("BIND is not installed")
+    return Path(found)
 
 
 def old_pylego() -> Path:
@@ -95,10 +98,10 @@ def old_wheel() -> Path:
 
 
 def our_wheel() -> Path:
-    """Find the wheel that `make wheel` has built."""
-    wheels = sorted((ROOT / "dist").glob("*.whl"), key=lambda path: path.stat().st_mtime)
+    """Find the wheel that the tests run on."""
+    wheels = sorted((ROOT / "build/wheel").glob("*.whl"), key=lambda path: path.stat().st_mtime)
     if not wheels:
-        raise Unavailable("no wheel in dist/")
+        raise Unavailable("no wheel in build/wheel/")
     return wheels[-1]
 
 
@@ -113,14 +116,15 @@ def go_version() -> str:
     return _go("env", "GOVERSION").strip().removeprefix("go")
 
 
-def _environment(name: str, requirement: str) -> Path:
+def _environment(name: str, *requirements: str) -> Path:
     folder = BUILD / name
     done = folder / ".installed"
-    if not done.exists():
+    wanted = "\n".join(requirements)
+    if not done.exists() or done.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
-        _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", requirement])
-        done.touch()
+        _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements])
+        done.write_text(wanted)
     return folder
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "benchmark.json").write_text(report.as_json(results, about))
     (folder / "benchmark.md").write_text(report.as_markdown(results, about))
-    if any(result.row.unit in ("s", "/s") for result in results):
+    if any(map(report.in_chart, results)):
         (folder / "benchmark.svg").write_text(report.as_svg(results))
     print(f"\n{time.monotonic() - began:.0f} s; written to {folder.relative_to(prepare.ROOT)}/")
 

@@ -1,24 +1,30 @@
-"""The ACME server that everybody is measured against: Pebble, its DNS, and distance."""
+"""The ACME server that everybody is measured against: Pebble, its DNS or BIND, and distance."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import re
+import secrets
+import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import prepare
 from prepare import BUILD
+from programs import GUARDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from prepare import Servers
 
@@ -42,8 +48,8 @@ class Server:
     trust: Path
     http_port: int
     dns: str
-    records: str
-    """Where the DNS server takes TXT records."""
+    httpreq: str
+    """Where the DNS server takes TXT records; BIND does not."""
     log: Path
 
     def logged(self) -> int:
@@ -85,8 +91,8 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
 
 
 @contextlib.contextmanager
-def pebble(programs: Servers, *, far: bool = False) -> Iterator[Server]:
-    """Start a fresh Pebble and its DNS; far away, if asked."""
+def pebble(programs: Servers, *, far: bool = False, resolver: str = "") -> Iterator[Server]:
+    """Start a fresh Pebble and its DNS, unless it is to ask a resolver; far away, if asked."""
     api, front, http, tls, dns, records = _free_ports(6)
     folder = BUILD / "run"
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,14 +118,13 @@ def pebble(programs: Servers, *, far: bool = False) -> Iterator[Server]:
     )
     log = folder / "pebble.log"
     with contextlib.ExitStack() as stack:
-        listeners = ["-dnsserver", f"127.0.0.1:{dns}", "-management", f"127.0.0.1:{records}"]
-        nothing = ["-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-defaultIPv6", ""]
-        stack.enter_context(
-            running([str(programs.dns), *listeners, *nothing], log=folder / "dns.log")
-        )
-        command = [str(programs.pebble), "-config", str(config), "-dnsserver", f"127.0.0.1:{dns}"]
+        if not resolver:
+            resolver = f"127.0.0.1:{dns}"
+            command = [str(programs.names), "-dns", resolver, "-http", f"127.0.0.1:{records}"]
+            stack.enter_context(running(command, log=folder / "dns.log"))
+            _until_listening(records)
+        command = [str(programs.pebble), "-config", str(config), "-dnsserver", resolver]
         stack.enter_context(running(command, log=log, env=_behaviour(far=far)))
-        _until_listening(records)
         _until_listening(api)
         if far:
             delay = ["-listen", f"127.0.0.1:{front}", "-target", f"127.0.0.1:{api}"]
@@ -132,10 +137,90 @@ def pebble(programs: Servers, *, far: bool = False) -> Iterator[Server]:
             directory=directory,
             trust=programs.trust,
             http_port=http,
-            dns=f"127.0.0.1:{dns}",
-            records=f"http://127.0.0.1:{records}/set-txt",
+            dns=resolver,
+            httpreq=f"http://127.0.0.1:{records}",
             log=log,
         )
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[Server]:
+    """Start a fresh Pebble that many may ask at once: the one that pylego embeds.
+
+    It is the same Pebble, without two ways to lock itself up for good that it meets
+    when orders come in while others are validated (engine/testca/lockups.go).
+    """
+    trust = BUILD / "run" / "guarded.pem"
+    process = subprocess.Popen(
+        [sys.executable, "-c", GUARDED], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    with process:
+        try:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            trust.write_text(told.pop("trust"))
+            yield Server(**told, trust=trust, log=Path(os.devnull))
+        finally:
+            end(process)
+
+
+KEY_NAME = "key.example."
+NAMED_CONF = """
+options {{
+    directory "{folder}";
+    listen-on port {port} {{ 127.0.0.1; }};
+    listen-on-v6 {{ none; }};
+    pid-file none;
+    session-keyfile none;
+    recursion no;
+    dnssec-validation no;
+    notify no;
+}};
+controls {{ }};
+key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};
+zone "example" {{ type primary; file "zone"; allow-update {{ key "{key}"; }}; }};
+"""
+ZONE = """
+$TTL 1
+@ SOA ns.example. hostmaster.example. 1 3600 600 86400 1
+@ NS ns.example.
+* A 127.0.0.1
+ns A 127.0.0.1
+"""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A running BIND, in whose zone `example.` every name is 127.0.0.1."""
+
+    port: int
+    secret: str
+    """Of the key by which records may be changed (RFC 8945)."""
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def bind() -> Iterator[Bind]:
+    """Start a BIND with an empty zone."""
+    program = prepare.bind()
+    folder = BUILD / "run" / "bind"
+    shutil.rmtree(folder, ignore_errors=True)  # the journal of the last one
+    folder.mkdir(parents=True)
+    server = Bind(_free_ports(1)[0], base64.b64encode(secrets.token_bytes(32)).decode())
+    (folder / "zone").write_text(ZONE)
+    settings = NAMED_CONF.format(
+        folder=folder, port=server.port, key=KEY_NAME, secret=server.secret
+    )
+    (folder / "named.conf").write_text(settings)
+    command = [str(program), "-g", "-c", str(folder / "named.conf")]
+    with running(command, log=BUILD / "run" / "bind.log"):
+        _until_listening(server.port)
+        yield server
 
 
 def _behaviour(*, far: bool) -> dict[str, str]:

@@ -27,7 +27,8 @@ The wheel also holds, compiled and unmodified, the Go modules below, among them
 lego (MIT), Pebble (Mozilla Public License 2.0, together with the other modules
 under that licence) and Go's own standard library. The source code of each is
 public at its module path in the version named here, which is where every Go
-tool gets it from.
+tool gets it from. lego's words about its DNS providers are in
+pylego/providers.json and pylego/dns.pyi.
 
 This file is written by `make notice`.
 """
@@ -44,8 +45,6 @@ def linked_packages() -> list[tuple[str, str, str, str]]:
     )
     packages = set()
     for row in hatch_build.PLATFORMS.values():
-        if not row.supported:
-            continue
         tools = hatch_build.toolchain(row)
         for name in row.artefacts:
             answer = subprocess.run(

@@ -20,6 +20,8 @@ type Account struct {
 	URL    string
 	Key    crypto.Signer
 
+	KeyChanges int // how often the key was changed, as its owner counts
+
 	thumbprint string
 }
 
@@ -37,14 +39,17 @@ type Binding struct {
 
 // Registration is what newAccount asks for.
 type Registration struct {
-	Contact     []string
-	TermsAgreed bool
-	Binding     *Binding
+	Contact      []string
+	TermsAgreed  bool
+	Binding      *Binding
+	Bind         func(context.Context, *transport.Client) (*Binding, error) // makes a Binding for an account that is new
+	OnlyExisting bool                                                       // the account is there, or it is an error (RFC 8555 section 7.3.1)
 }
 
-// Account returns the account of a key: the URL already seen in this process, or
-// newAccount's answer, which for a known key is the existing account (section 7.3).
-func (s *Server) Account(ctx context.Context, key crypto.Signer, registration Registration) (*Account, error) {
+// Account returns the account of a key: under the URL already seen in this process,
+// the one that its owner has kept, or newAccount's answer, which for a known key is
+// the existing account (section 7.3).
+func (s *Server) Account(ctx context.Context, key crypto.Signer, url string, registration Registration) (*Account, error) {
 	thumbprint, err := Thumbprint(key)
 	if err != nil {
 		return nil, err
@@ -57,6 +62,9 @@ func (s *Server) Account(ctx context.Context, key crypto.Signer, registration Re
 		return nil, ctx.Err()
 	}
 	if slot.url == "" {
+		slot.url = url
+	}
+	if slot.url == "" {
 		if slot.url, err = s.newAccount(ctx, key, registration); err != nil {
 			return nil, err
 		}
@@ -66,15 +74,20 @@ func (s *Server) Account(ctx context.Context, key crypto.Signer, registration Re
 
 // Forget drops an account URL that the CA no longer knows.
 func (s *Server) Forget(ctx context.Context, account *Account) {
-	slot := s.slot(account.thumbprint)
+	s.remember(ctx, account.thumbprint, account.URL, "")
+}
+
+// remember changes what is known of a key, if it is still what it was.
+func (s *Server) remember(ctx context.Context, thumbprint, before, url string) {
+	slot := s.slot(thumbprint)
 	select {
 	case slot.lock <- struct{}{}:
 		defer func() { <-slot.lock }()
 	case <-ctx.Done():
 		return
 	}
-	if slot.url == account.URL {
-		slot.url = ""
+	if slot.url == before {
+		slot.url = url
 	}
 }
 
@@ -89,11 +102,36 @@ func (s *Server) slot(thumbprint string) *accountSlot {
 	return slot
 }
 
+// newAccount finds the key's account, or makes one if that is allowed and agreed to.
 func (s *Server) newAccount(ctx context.Context, key crypto.Signer, registration Registration) (string, error) {
+	terms := s.Directory.Meta.TermsOfService
+	unasked := terms != "" && !registration.TermsAgreed // nobody has said yes: nothing may be made
+	message := legoacme.Account{
+		Contact:              registration.Contact,
+		TermsOfServiceAgreed: registration.TermsAgreed,
+		OnlyReturnExisting:   registration.OnlyExisting || unasked || registration.Bind != nil,
+	}
+	url, err := s.sendNewAccount(ctx, key, message, registration.Binding)
+	switch {
+	case !Gone(err) || registration.OnlyExisting:
+		return url, err
+	case unasked:
+		return "", fault.New(fault.TermsNotAccepted, "%s has terms of service, %s: read them and say that you accept them (accept_terms=True, --accept-tos)", s.URL, terms)
+	case registration.Bind == nil:
+		return url, err
+	}
+	binding, err := registration.Bind(ctx, s.client)
+	if err != nil {
+		return "", err
+	}
+	message.OnlyReturnExisting = false
+	return s.sendNewAccount(ctx, key, message, binding)
+}
+
+func (s *Server) sendNewAccount(ctx context.Context, key crypto.Signer, message legoacme.Account, binding *Binding) (string, error) {
 	url := s.Directory.NewAccountURL
-	message := legoacme.Account{Contact: registration.Contact, TermsOfServiceAgreed: registration.TermsAgreed}
-	if registration.Binding != nil {
-		bound, err := bind(key, registration.Binding.KeyID, registration.Binding.HMAC, url)
+	if binding != nil {
+		bound, err := bind(key, binding.KeyID, binding.HMAC, url)
 		if err != nil {
 			return "", err
 		}
@@ -149,6 +187,8 @@ func hasStatus(object any) bool {
 	case *legoacme.Order:
 		return o.Status != ""
 	case *legoacme.Authorization:
+		return o.Status != ""
+	case *legoacme.Account:
 		return o.Status != ""
 	}
 	return true

@@ -2,6 +2,8 @@ package acme
 
 import (
 	"context"
+	"net/http"
+	"strings"
 	"time"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
@@ -67,6 +69,8 @@ func (z *Authorization) Answer(challenge *legoacme.Challenge) Answer {
 		Wildcard:         z.Wildcard,
 		Token:            challenge.Token,
 		KeyAuthorization: z.account.KeyAuthorization(challenge.Token),
+		AccountURL:       z.account.URL,
+		Issuers:          strings.Join(challenge.IssuerDomainNames, " "),
 	}
 }
 
@@ -102,5 +106,11 @@ func (z *Authorization) waitsFor(challengeURL string) bool {
 // it does not count against the account's limits.
 func (z *Authorization) Deactivate(ctx context.Context) error {
 	_, err := z.account.send(ctx, z.URL, map[string]string{"status": legoacme.StatusDeactivated}, nil)
+	if problem, refused := Refusal(err); refused && problem.HTTPStatus < http.StatusInternalServerError {
+		// Only a pending or valid one can be given up (section 7.1.6): what is over is no failure.
+		if z.Refresh(ctx) == nil && z.Status != legoacme.StatusPending && z.Status != legoacme.StatusValid {
+			return nil
+		}
+	}
 	return err
 }

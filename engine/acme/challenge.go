@@ -10,6 +10,8 @@ type Answer struct {
 	Wildcard         bool
 	Token            string
 	KeyAuthorization string
+	AccountURL       string
+	Issuers          string // that a dns-persist-01 record may name, separated by spaces
 }
 
 // Name is the identifier as a person wrote it: a wildcard has its "*." again.

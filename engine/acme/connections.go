@@ -34,6 +34,7 @@ type connection struct {
 // Connect returns the Server of a directory URL, shared with everyone who
 // reaches it in the same way. Call done when the operation is over.
 func Connect(ctx context.Context, url string, config transport.Config) (server *Server, done func(), err error) {
+	transport.Limit(url, config.Limits)
 	key := url + " " + config.Fingerprint()
 	for {
 		c, first := enter(key)
@@ -45,6 +46,7 @@ func Connect(ctx context.Context, url string, config transport.Config) (server *
 			return nil, nil, fault.Interrupted(err, "%s has not answered yet", url)
 		}
 		if c.err == nil {
+			transport.Limit(c.server.Directory.NewOrderURL, config.Limits) // it may be on another host
 			return c.server, sync.OnceFunc(func() { leave(key, c) }), nil
 		}
 		forget(key, c)

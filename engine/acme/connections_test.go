@@ -77,7 +77,7 @@ func TestAKeyIsRegisteredOnceByAll(t *testing.T) {
 	urls := make([]string, 64)
 	for i := range urls {
 		running.Go(func() {
-			account, err := server.Account(t.Context(), key, Registration{TermsAgreed: true})
+			account, err := server.Account(t.Context(), key, "", Registration{TermsAgreed: true})
 			if err != nil {
 				t.Error(err)
 				return
@@ -118,7 +118,7 @@ func TestAFailedDialIsNotKept(t *testing.T) {
 
 func TestAnotherJobsCancelledDialIsNotOurs(t *testing.T) {
 	ca, config := startCA(t, testca.Config{})
-	if err := ca.SetFaults(testca.Faults{DelayMS: 100, Path: "directory"}); err != nil {
+	if err := ca.SetFaults(testca.Faults{DelayMS: 1000, Path: "directory"}); err != nil {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
@@ -229,7 +229,7 @@ func TestWaitingForAnotherJobsRegistrationEndsWithTheContext(t *testing.T) {
 	server.slot(thumbprint).lock <- struct{}{} // another job registers the key, and hangs
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := server.Account(ctx, key, Registration{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := server.Account(ctx, key, "", Registration{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	forgotten := make(chan struct{})

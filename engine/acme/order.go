@@ -21,10 +21,20 @@ type Order struct {
 	account *Account
 }
 
-// OrderRequest is newOrder's payload (RFC 8555 section 7.4; profiles draft section 4).
+// OrderRequest is newOrder's payload (RFC 8555 section 7.4; profiles draft section
+// 4; RFC 9773 section 5).
 type OrderRequest struct {
 	Identifiers []legoacme.Identifier `json:"identifiers"`
 	Profile     string                `json:"profile,omitempty"`
+	NotBefore   *time.Time            `json:"notBefore,omitempty"`
+	NotAfter    *time.Time            `json:"notAfter,omitempty"`
+	Replaces    string                `json:"replaces,omitempty"`
+}
+
+// InLine waits until the CA's limits let another order in. waiting is told why,
+// and how long where that is known. Call done when the order has ended.
+func (a *Account) InLine(ctx context.Context, waiting func(why string, wait time.Duration)) (done func(), err error) {
+	return a.Server.client.Order(ctx, a.Server.Directory.NewOrderURL, waiting)
 }
 
 // NewOrder asks for a certificate.
@@ -41,6 +51,12 @@ func (a *Account) NewOrder(ctx context.Context, request OrderRequest) (*Order, e
 	return order, nil
 }
 
+// Order fetches one of the account's orders.
+func (a *Account) Order(ctx context.Context, url string) (*Order, error) {
+	order := &Order{URL: url, account: a}
+	return order, order.Refresh(ctx)
+}
+
 func (o *Order) seen(response *transport.Response) {
 	o.RetryAfter, o.RoundTrip = response.RetryAfter(), response.RoundTrip
 }
@@ -55,6 +71,15 @@ func (o *Order) Refresh(ctx context.Context) error {
 	o.Order = now
 	o.seen(response)
 	return nil
+}
+
+// AllAuthorizations are the order's, as far as they can be told without asking.
+func (o *Order) AllAuthorizations() []*Authorization {
+	all := make([]*Authorization, len(o.Authorizations))
+	for i, url := range o.Authorizations {
+		all[i] = &Authorization{URL: url, account: o.account}
+	}
+	return all
 }
 
 // Finalize sends the certificate request (RFC 8555 section 7.4).

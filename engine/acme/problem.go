@@ -47,6 +47,13 @@ func Refusal(err error) (*Problem, bool) {
 	return problem, errors.As(err, &problem) && !problem.Page
 }
 
+// denied tells a CA's no to what was asked from its trouble, and from that of the way to it.
+func denied(err error) bool {
+	problem, refused := Refusal(err)
+	return refused && problem.Type != legoacme.BadNonceErrorType &&
+		problem.HTTPStatus < http.StatusInternalServerError && problem.HTTPStatus != http.StatusTooManyRequests
+}
+
 // ShortType is the last segment of a problem's URN: "rateLimited"; "unknown" if there is none.
 func ShortType(urn string) string {
 	short := urn[strings.LastIndex(urn, ":")+1:]

@@ -24,6 +24,10 @@ type Server struct {
 	Directory legoacme.Directory
 	URL       string
 
+	// Ahead is how far the CA's clock is ahead of ours, to about a second; nil where
+	// it told no Date.
+	Ahead *time.Duration
+
 	client *transport.Client
 	nonces *nonces
 
@@ -81,7 +85,18 @@ func (s *Server) readDirectory(response *transport.Response) error {
 		}
 	}
 	s.nonces.keep(response.Header)
+	s.Ahead = ahead(response, time.Now())
 	return nil
+}
+
+// ahead compares a Date, which is cut to its second, with the middle of the round trip.
+func ahead(response *transport.Response, now time.Time) *time.Duration {
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		return nil
+	}
+	difference := date.Add(time.Second / 2).Sub(now.Add(-response.RoundTrip / 2))
+	return &difference
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
 
@@ -29,6 +30,7 @@ type ErrorData struct {
 	RetryAfter  float64               `json:"retry_after,omitempty"` // seconds from now
 	Identifiers []legoacme.Identifier `json:"identifiers,omitempty"`
 	Attempts    []fault.Attempt       `json:"attempts,omitempty"`
+	fault.Facts
 }
 
 // Subproblem is RFC 8555 section 6.7.1's, its type shortened.
@@ -40,10 +42,16 @@ type Subproblem struct {
 
 // Describe turns an error into data: the only place where that happens.
 func Describe(err error) *ErrorData {
+	var leaving *fault.Leaving
+	if errors.As(err, &leaving) {
+		data := Describe(leaving.Err)
+		data.Detail = strings.Join(append([]string{data.Detail}, leaving.Left...), "; ")
+		return data
+	}
 	data := &ErrorData{Type: "lego", Detail: err.Error()}
 	var known *fault.Error
 	if errors.As(err, &known) {
-		data.Identifiers, data.Attempts = known.Identifiers, known.Attempts
+		data.Identifiers, data.Attempts, data.Facts = known.Identifiers, known.Attempts, known.Facts
 	}
 	problem, refused := acme.Refusal(err)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -92,6 +93,18 @@ func TestADeadlineSaysWhatWasWaitedFor(t *testing.T) {
 	}
 }
 
+func TestWhatStaysBehindIsToldWithWhateverFailed(t *testing.T) {
+	for _, err := range []error{problem("unauthorized", 403), context.Canceled, context.DeadlineExceeded, fault.New(fault.ChallengeFailed, "no"), errors.New("no")} {
+		plain, leaving := Describe(err), Describe(&fault.Leaving{Err: err, Left: []string{"a record", "another"}})
+		if leaving.Detail != plain.Detail+"; a record; another" {
+			t.Error(leaving.Detail)
+		}
+		if leaving.Detail = plain.Detail; !reflect.DeepEqual(leaving, plain) {
+			t.Errorf("%+v is not %+v", leaving, plain)
+		}
+	}
+}
+
 func TestAProblemTravelsWhole(t *testing.T) {
 	p := problem("rateLimited", 429)
 	p.RetryAfter = 90 * time.Second
@@ -123,7 +136,7 @@ func TestTheContractListsEverything(t *testing.T) {
 			t.Errorf("%s is not listed", name)
 		}
 	}
-	if !slices.Contains(contract.Operations, "contract") || len(contract.Messages) != 5 ||
+	if !slices.Contains(contract.Operations, "contract") || !slices.Equal(contract.Messages, MessageTypes) ||
 		!slices.Equal(contract.Events, report.Kinds) || !slices.Equal(contract.Errors, fault.Table) {
 		t.Errorf("%+v", contract)
 	}

@@ -6,13 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"pylego/engine/caller"
 	"pylego/engine/fault"
+	"pylego/engine/question"
 	"pylego/engine/report"
 )
+
+// idle is how long no job has run when memory goes back to the system: that takes a
+// collection, a millisecond that no job should wait for.
+const idle = time.Second
 
 // Engine runs the jobs of one caller and keeps their messages until it asks.
 type Engine struct {
@@ -24,8 +30,9 @@ type Engine struct {
 	queue    []json.RawMessage
 	nonEmpty chan struct{} // holds a value while messages wait
 	running  sync.WaitGroup
-	closing  bool // no job begins any more
-	closed   bool // and no message is kept
+	resting  *time.Timer // runs while no job does
+	closing  bool        // no job begins any more
+	closed   bool        // and no message is kept
 }
 
 type job struct {
@@ -38,6 +45,7 @@ type job struct {
 // begin to wait, and not again before Next has taken them.
 func Open(operations Table, wake func()) *Engine {
 	e := &Engine{operations: operations, wake: wake, jobs: map[uint64]*job{}, nonEmpty: make(chan struct{}, 1)}
+	e.resting = time.AfterFunc(idle, debug.FreeOSMemory)
 	listenToLogs(e)
 	return e
 }
@@ -55,6 +63,7 @@ func (e *Engine) Start(id uint64, message []byte) bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.jobs[id] = &job{cancel: cancel, questions: map[uint64]chan json.RawMessage{}}
 	e.running.Add(1)
+	e.resting.Stop()
 	go func() {
 		defer e.running.Done()
 		defer cancel()
@@ -83,13 +92,16 @@ func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
 		}
 		reporter := report.Discard
 		if request.Events {
+			var telling sync.Mutex // or a later event could overtake an earlier one
 			reporter = func(event report.Event) {
+				telling.Lock()
+				defer telling.Unlock()
 				event.Elapsed = time.Since(began).Seconds()
 				e.send(Message{Job: id, Type: EventMessage, Event: &event})
 			}
 		}
 		var err error
-		result, err = operation.run(withAsker(ctx, e, id), request.Input, reporter)
+		result, err = operation.run(question.With(ctx, e.asker(id)), request.Input, reporter)
 		return err
 	})
 	if err != nil {
@@ -99,8 +111,8 @@ func (e *Engine) run(ctx context.Context, id uint64, message []byte) {
 	e.send(Message{Job: id, Type: ResultMessage, Result: result})
 }
 
-// send queues a message. A job's result or error is its last: what a straggler
-// reports after it is dropped.
+// send queues a message of a job that runs. A result or an error is its last: what
+// a straggler reports after it is dropped.
 func (e *Engine) send(message Message) {
 	encoded, err := json.Marshal(message)
 	if err != nil {
@@ -116,11 +128,19 @@ func (e *Engine) send(message Message) {
 	}
 	if message.Type == ResultMessage || message.Type == ErrorMessage {
 		delete(e.jobs, message.Job)
+		if len(e.jobs) == 0 {
+			e.resting.Reset(idle)
+		}
 	}
+	e.enqueue(encoded)
+}
+
+// enqueue is called with the mutex held.
+func (e *Engine) enqueue(message json.RawMessage) {
 	if e.closed {
 		return
 	}
-	e.queue = append(e.queue, encoded)
+	e.queue = append(e.queue, message)
 	if len(e.queue) == 1 {
 		e.nonEmpty <- struct{}{}
 		e.wake()
@@ -162,14 +182,18 @@ func (e *Engine) Next(timeout time.Duration) []byte {
 	return append(batch, ']')
 }
 
-// Cancel ends a job's context; its error follows when it has cleaned up. A job
-// that has ended is no mistake: the two may cross.
+// Cancel ends a job's context; its error follows when it has cleaned up. That of
+// a job that is not there follows at once: its caller may have been interrupted
+// before the start, or not yet have seen the end.
 func (e *Engine) Cancel(id uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if j := e.jobs[id]; j != nil {
 		j.cancel()
+		return
 	}
+	encoded, _ := json.Marshal(Message{Job: id, Type: ErrorMessage, Error: Describe(context.Canceled)})
+	e.enqueue(encoded)
 }
 
 // Close cancels every job, waits at most so long for their clean-up, and drops
@@ -192,6 +216,7 @@ func (e *Engine) Close(wait time.Duration) error {
 	stopListeningToLogs(e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.resting.Stop()
 	if !e.closed {
 		e.closed, e.queue = true, nil
 		close(e.nonEmpty) // for all who are in Next

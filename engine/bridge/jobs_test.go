@@ -9,8 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"pylego/engine/question"
 	"pylego/engine/report"
 )
 
@@ -33,7 +35,19 @@ var table = Table{
 		return echo{}, ctx.Err()
 	}),
 	"ask": operation(func(ctx context.Context, in echo, _ report.Reporter) (json.RawMessage, error) {
-		return Ask(ctx, "what", in)
+		return question.Ask(ctx, 0, "what", in)
+	}),
+	"crowd": operation(func(_ context.Context, in echo, reporter report.Reporter) (echo, error) {
+		var tellers sync.WaitGroup
+		for range 4 {
+			tellers.Go(func() {
+				for range in.Count {
+					reporter(report.Event{Kind: report.Presented})
+				}
+			})
+		}
+		tellers.Wait()
+		return in, nil
 	}),
 	"panic":   operation(func(context.Context, echo, report.Reporter) (echo, error) { panic("a bug") }),
 	"channel": operation(func(context.Context, echo, report.Reporter) (chan int, error) { return make(chan int), nil }),
@@ -132,12 +146,52 @@ func TestAJobsMessagesComeInOrder(t *testing.T) {
 	})
 }
 
+func TestEventsOfManyGoroutinesComeInTheOrderOfTheirTimes(t *testing.T) {
+	e := open(t, table)
+	job := start(e, request("crowd", `, "count": 500`))
+	last := -1.0
+	collect(t, e, func(m received) bool {
+		if m.Type == EventMessage {
+			if m.Event.Elapsed < last {
+				t.Errorf("%v after %v", m.Event.Elapsed, last)
+			}
+			last = m.Event.Elapsed
+		}
+		return m.Job == job && m.Type == ResultMessage
+	})
+}
+
 func TestEventsComeOnlyWhereSomebodyListens(t *testing.T) {
 	e := open(t, table)
 	job := start(e, []byte(`{"operation": "echo", "input": {"count": 5}}`))
 	if all := collect(t, e, func(m received) bool { return m.Job == job && m.Type != EventMessage }); len(all) != 1 {
 		t.Errorf("%+v", all)
 	}
+}
+
+func TestMemoryIsGivenBackWhenNoJobHasRunForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		collections := func() uint32 {
+			synctest.Wait()
+			var now runtime.MemStats
+			runtime.ReadMemStats(&now)
+			return now.NumForcedGC
+		}
+		e := open(t, table)
+		waiting := start(e, request("wait", ""))
+		start(e, request("echo", ""))
+		before := collections()
+		time.Sleep(2 * idle)
+		if collections() != before {
+			t.Error("a collection was forced while a job ran")
+		}
+		e.Cancel(waiting)
+		synctest.Wait()
+		time.Sleep(2 * idle)
+		if collections() != before+1 {
+			t.Error("memory was not given back after the last job")
+		}
+	})
 }
 
 func TestNothingFollowsTheEnd(t *testing.T) {
@@ -185,6 +239,17 @@ func TestCancelAndTimeout(t *testing.T) {
 	job = start(e, []byte(`{"operation": "wait", "input": {}, "timeout": 0.01}`))
 	if last := end(t, e, job); last.Error == nil || last.Error.Code != "deadline_exceeded" {
 		t.Errorf("%+v", last)
+	}
+}
+
+func TestAJobThatIsNotThereIsCancelledAtOnce(t *testing.T) {
+	e := open(t, table)
+	e.Cancel(77) // its caller was interrupted before the start
+	if last := end(t, e, 77); last.Error == nil || last.Error.Code != "cancelled" {
+		t.Errorf("%+v", last)
+	}
+	if !e.Start(77, request("echo", "")) {
+		t.Error("its number is used up")
 	}
 }
 
@@ -315,7 +380,7 @@ func TestACancelledQuestionIsNotWaitedFor(t *testing.T) {
 	if last := end(t, e, job); last.Error == nil || last.Error.Code != "cancelled" {
 		t.Errorf("%+v", last)
 	}
-	if _, err := Ask(t.Context(), "what", nil); err == nil {
+	if _, err := question.Ask(t.Context(), 0, "what", nil); err == nil {
 		t.Error("asked without a job")
 	}
 }

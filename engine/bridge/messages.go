@@ -22,25 +22,27 @@ type MessageType string
 
 // A job sends any number of events, questions and logs, then one result or error.
 const (
-	EventMessage    MessageType = "event"
-	QuestionMessage MessageType = "question"
-	LogMessage      MessageType = "log"
-	ResultMessage   MessageType = "result"
-	ErrorMessage    MessageType = "error"
+	EventMessage     MessageType = "event"
+	QuestionMessage  MessageType = "question"
+	WithdrawnMessage MessageType = "withdrawn"
+	LogMessage       MessageType = "log"
+	ResultMessage    MessageType = "result"
+	ErrorMessage     MessageType = "error"
 )
 
 // MessageTypes lists every type; Python's list is checked against it.
-var MessageTypes = []MessageType{EventMessage, QuestionMessage, LogMessage, ResultMessage, ErrorMessage}
+var MessageTypes = []MessageType{EventMessage, QuestionMessage, WithdrawnMessage, LogMessage, ResultMessage, ErrorMessage}
 
 // Message is one line from the engine. The field named like its type is set.
 type Message struct {
-	Job      uint64        `json:"job,omitempty"` // 0: a log record of no job
-	Type     MessageType   `json:"type"`
-	Event    *report.Event `json:"event,omitempty"`
-	Question *Question     `json:"question,omitempty"`
-	Log      *LogRecord    `json:"log,omitempty"`
-	Result   any           `json:"result,omitempty"`
-	Error    *ErrorData    `json:"error,omitempty"`
+	Job       uint64        `json:"job,omitempty"` // 0: a log record of no job
+	Type      MessageType   `json:"type"`
+	Event     *report.Event `json:"event,omitempty"`
+	Question  *Question     `json:"question,omitempty"`
+	Withdrawn uint64        `json:"withdrawn,omitempty"` // the question that nobody waits for any more
+	Log       *LogRecord    `json:"log,omitempty"`
+	Result    any           `json:"result,omitempty"`
+	Error     *ErrorData    `json:"error,omitempty"`
 }
 
 // Question asks the caller's own code; Reply answers it by its number.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"pylego/engine/account"
+	"pylego/engine/dnssolver"
 	"pylego/engine/dropin"
 	"pylego/engine/fault"
 	"pylego/engine/issuance"
@@ -21,11 +23,37 @@ type Operation struct {
 
 // Operations is the engine's table; Python's operations are checked against it.
 var Operations = Table{
-	"obtain":           operation(issuance.Obtain),
+	"authorities":        operation(account.Authorities),
+	"directory":          operation(account.ReadDirectory),
+	"register":           operation(account.Register),
+	"recover":            operation(account.Recover),
+	"update_account":     operation(account.Update),
+	"rollover":           operation(account.Rollover),
+	"deactivate_account": operation(account.Deactivate),
+
+	"obtain":                    operation(issuance.Obtain),
+	"renew":                     operation(issuance.Renew),
+	"renewal_info":              operation(issuance.ReadRenewalInfo),
+	"revoke":                    operation(issuance.Revoke),
+	"deactivate_authorizations": operation(issuance.DeactivateAuthorizations),
+
+	"examine_names": operation(dnssolver.ExamineNames),
+
+	"certificate_load":      operation(issuance.Load),
+	"describe_certificates": operation(issuance.Describe),
+	"csr_load":              operation(issuance.LoadRequest),
+	"generate_key":          operation(issuance.GenerateKey),
+	"check_key":             operation(issuance.CheckKey),
+	"pkcs12":                operation(issuance.Pack),
+
+	"verify_record": operation(issuance.VerifyRecord),
+
 	"run_lego_command": operation(dropin.Run),
 
 	"testca_start":          operation(testca.StartServer),
 	"testca_stop":           operation(testca.StopServer),
+	"testca_restart":        operation(testca.RestartServer),
+	"testca_renewal_info":   operation(testca.SetRenewalInfo),
 	"testca_dns":            operation(testca.ConfigureDNS),
 	"testca_records":        operation(testca.DNSRecords),
 	"testca_faults":         operation(testca.SetServerFaults),

@@ -94,21 +94,22 @@ func (c Caller) Transport() transport.Config {
 		}
 	}
 	if file := e.Get("SSL_CERT_FILE"); file != "" {
-		config.Trust.Files = append(config.Trust.Files, c.path(file))
+		config.Trust.Files = append(config.Trust.Files, c.Path(file))
 	}
 	config.Trust.Directories = c.paths(e.Get("SSL_CERT_DIR"))
 	return config
 }
 
 func (c Caller) paths(list string) []string {
-	paths := filepath.SplitList(list)
-	for i, path := range paths {
-		paths[i] = c.path(path)
+	var paths []string // none is nil: as where nothing was said
+	for _, path := range filepath.SplitList(list) {
+		paths = append(paths, c.Path(path))
 	}
 	return paths
 }
 
-func (c Caller) path(path string) string {
+// Path is the caller's: a relative one begins in its folder, not in ours.
+func (c Caller) Path(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}

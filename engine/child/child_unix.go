@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // DropSignals catches what a terminal or a service manager sends to the whole
@@ -43,4 +44,29 @@ func highest() int {
 		}
 	}
 	return last + 1
+}
+
+// EndTogether has nothing to do: what a process here has started, its group tells.
+func EndTogether() error { return nil }
+
+// Orphaned is closed soon after that parent has gone, which may be before we could
+// look. It polls: no system but Linux tells a process of its parent's end, and Linux
+// tells it when the parent's thread ends. End-of-file does not come while a forked
+// process holds the pipe.
+func Orphaned(parent int) <-chan struct{} {
+	orphaned := make(chan struct{})
+	go func() {
+		for Of(parent) {
+			time.Sleep(500 * time.Millisecond)
+		}
+		close(orphaned)
+	}()
+	return orphaned
+}
+
+// Of reports whether that process is still our parent. One in an outer PID
+// namespace is seen as 0.
+func Of(parent int) bool {
+	now := os.Getppid()
+	return now == parent || now == 0
 }

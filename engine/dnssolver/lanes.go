@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"pylego/engine/providerhost"
 	"pylego/engine/system"
 )
 
@@ -15,6 +16,36 @@ import (
 // they read, change and write back a record set or a whole zone, as many do.
 // Each name is here because a test has shown it.
 var parallelSafe = []string{"cloudflare", "httpreq", "route53"}
+
+// clearing names the providers whose CleanUp deletes all TXT records of a name,
+// those of other orders, too. They are those of which tests/dns/test_apis.py has
+// shown it: there, orders at once share a name through every provider.
+var clearing = []string{"alidns", "azuredns", "dnsimple", "gandiv5", "gcloud", "namecheap", "tencentcloud", "vultr"}
+
+// provider is what is known of a DNS provider.
+type provider struct {
+	code       string
+	beginnings []string // of the names of all that it reads
+}
+
+// patience ends the names of variables that say how long something may take, and not
+// whose it is.
+var patience = []string{"_INTERVAL", "_TIMEOUT", "_TTL"}
+
+// credentials tells apart orders that must not write at the same time: they have equal
+// settings of one provider's own, by whichever of its names. Two of them may well have
+// hosts of their own, since in a host everything else counts, too.
+func credentials(config providerhost.Config) string {
+	p, found := known[config.Provider]
+	if !found {
+		p = provider{config.Provider, []string{""}}
+	}
+	return config.Credentials(p.code, func(name string) bool {
+		with := func(beginning string) bool { return strings.HasPrefix(name, beginning) }
+		without := func(end string) bool { return strings.HasSuffix(name, end) }
+		return slices.ContainsFunc(p.beginnings, with) && !slices.ContainsFunc(patience, without)
+	})
+}
 
 // writeLane is what Present and CleanUp have to themselves: all that one set of
 // credentials may write, or one name of it.
@@ -30,6 +61,16 @@ var (
 	writes = newLanes() // a call of a provider
 	turns  = newLanes() // a whole cycle of a Sequential provider
 )
+
+// Alone waits for its turn among all calls of this process that write with the
+// same key; waiting is called where it has to.
+func Alone(ctx context.Context, key string, waiting func()) (leave func(), err error) {
+	ln, err := writes.enter(ctx, key, func(time.Duration) { waiting() })
+	if err != nil {
+		return nil, err
+	}
+	return func() { ln.leave(0) }, nil
+}
 
 type lanes struct {
 	mu    sync.Mutex

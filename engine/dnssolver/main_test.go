@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -37,14 +39,73 @@ func TestMain(m *testing.M) {
 }
 
 func newRemote(name string) (challenge.Provider, error) {
+	if as := os.Getenv("MADE"); as != "" {
+		misbehave(as)
+	}
 	if name == "onetxt" {
 		pause, err := time.ParseDuration(os.Getenv("PAUSE"))
 		return sequentialRemote{pause: pause}, err
 	}
+	if slices.Contains(remembering, name) {
+		return rememberingRemote{presented: &sync.Map{}}, nil
+	}
 	return remote{}, nil
 }
 
+// misbehave does what no provider should; it may return.
+func misbehave(as string) {
+	fmt.Fprintf(os.Stderr, "about to: %s\n", as)
+	switch as {
+	case "hang":
+		if response, err := http.Post(os.Getenv("ENDPOINT")+"/hangs", "", nil); err == nil {
+			response.Body.Close()
+		}
+		select {}
+	case "stop": // hangs as a whole
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // it is stopped a moment after
+	case "panic":
+		panic("something is wrong")
+	case "crash":
+		go func() { panic("something is wrong") }()
+		select {}
+	case "print":
+		fmt.Println("on stdout")
+	case "garble":
+		_, _ = os.NewFile(4, "").WriteString("on the pipe\n")
+	case "exit":
+		syscall.Exit(1)
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+}
+
 type remote struct{}
+
+// rememberingRemote finds a record only where it was presented.
+type rememberingRemote struct {
+	remote
+	presented *sync.Map
+}
+
+func (r rememberingRemote) Present(ctx context.Context, domain, token, keyAuth string) error {
+	if err := r.remote.Present(ctx, domain, token, keyAuth); err != nil {
+		return err
+	}
+	r.presented.Store(token, true)
+	return nil
+}
+
+func (r rememberingRemote) CleanUp(ctx context.Context, domain, token, keyAuth string) error {
+	if _, found := r.presented.Load(token); !found {
+		return nil // as some do
+	}
+	if os.Getenv("FORGETS") != "" {
+		r.presented.Delete(token)
+	}
+	return r.remote.CleanUp(ctx, domain, token, keyAuth)
+}
 
 type sequentialRemote struct {
 	remote
@@ -78,15 +139,20 @@ func ask(ctx context.Context, action, domain, keyAuth string) error {
 	}
 	defer response.Body.Close()
 	body, _ := io.ReadAll(response.Body)
-	switch string(body) {
-	case "hang":
-		if response, err := http.Post(os.Getenv("ENDPOINT")+"/hangs", "", nil); err == nil {
-			response.Body.Close()
-		}
-		select {}
-	case "exit":
-		syscall.Exit(1)
-	case "":
+	if as, told := strings.CutPrefix(string(body), "misbehave: "); told {
+		misbehave(as)
+		return nil
+	}
+	if as, told := strings.CutPrefix(string(body), "afterwards: "); told {
+		go func() {
+			if response, err := http.Post(os.Getenv("ENDPOINT")+"/wait", "", nil); err == nil {
+				response.Body.Close()
+				misbehave(as)
+			}
+		}()
+		return nil
+	}
+	if len(body) == 0 {
 		return nil
 	}
 	return errors.New(string(body))
@@ -98,18 +164,20 @@ type api struct {
 	mu      sync.Mutex
 	records map[string][]string
 	calls   []string
-	pids    []string
+	pids    []int
 	running int
 	most    int                                // calls at once
 	answer  func(action, fqdn string) string   // what the provider is to do
 	during  func(action, fqdn string, now int) // while a call runs
 	hangs   func()                             // when a provider told to hang does
+	wait    chan struct{}                      // closed when one told to misbehave afterwards is to do so
 }
 
 func newAPI(t *testing.T) *api {
 	a := &api{
 		records: map[string][]string{},
 		answer:  func(string, string) string { return "" },
+		hangs:   func() {},
 		during:  func(string, string, int) {},
 	}
 	a.Server = httptest.NewServer(a)
@@ -119,8 +187,12 @@ func newAPI(t *testing.T) *api {
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	action, fqdn, value := r.URL.Path[1:], r.FormValue("fqdn"), r.FormValue("value")
-	if action == "hangs" {
+	switch action {
+	case "hangs":
 		a.hangs()
+		return
+	case "wait":
+		<-a.wait
 		return
 	}
 	a.mu.Lock()
@@ -136,12 +208,17 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	a.running--
 	a.calls = append(a.calls, action+" "+fqdn)
-	a.pids = append(a.pids, r.FormValue("pid"))
-	if answer == "" || answer == "hang" && action == "present" {
+	pid, _ := strconv.Atoi(r.FormValue("pid"))
+	a.pids = append(a.pids, pid)
+	// A provider that misbehaves has written, and has not deleted; one that prints goes on.
+	if answer == "" || strings.Contains(answer, ": ") && (action == "present" || strings.HasSuffix(answer, "print")) {
 		a.records[fqdn] = slices.DeleteFunc(a.records[fqdn], func(v string) bool { return v == value })
 		if action == "present" {
 			a.records[fqdn] = append(a.records[fqdn], value)
 		}
+	}
+	if strings.HasPrefix(answer, "lost: ") {
+		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.WriteString(w, answer)
 }
@@ -179,8 +256,9 @@ func (a *api) config(t *testing.T, provider string, environment ...string) Confi
 	t.Cleanup(pool.Close)
 	return Config{
 		Config: providerhost.Config{
-			Provider:    provider,
-			Environment: append([]string{"ENDPOINT=" + a.URL, "LEGO_DISABLE_CNAME_SUPPORT=1"}, environment...),
+			Provider: provider,
+			// The last one is whose it is, as far as lanes are concerned: other tests run beside this one.
+			Environment: append([]string{"ENDPOINT=" + a.URL, "LEGO_DISABLE_CNAME_SUPPORT=1", strings.ToUpper(provider) + "_ENDPOINT=" + a.URL}, environment...),
 		},
 		Pool: pool,
 	}
@@ -203,7 +281,7 @@ func context20s(t *testing.T) context.Context {
 	return ctx
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -54,6 +54,7 @@ type check struct {
 	resolver    *resolver
 	name        string // where the record is; moves along CNAMEs
 	value       string
+	does        func(text string) bool // whether a record is one that is sought
 	cnames      int
 	servers     []server // of the zone of name; found once
 	last        []look   // of the last round
@@ -66,33 +67,59 @@ type look struct {
 	cname   string // the name is an alias
 	answer  string // for people
 	skipped bool   // cannot be reached from here
+	silent  bool   // there was no answer: the network failed
 }
 
 func newCheck(p Propagation, name, value string) *check {
-	return &check{propagation: p, resolver: newResolver(p.Resolvers), name: dns.Fqdn(name), value: value}
+	is := func(text string) bool { return text == value }
+	return &check{propagation: p, resolver: newResolver(p.Resolvers, p.TCPOnly), name: dns.Fqdn(name), value: value, does: is}
 }
 
 func (c *check) run(ctx context.Context, timeout, interval time.Duration) error {
-	interval = max(interval, firstPause) // a provider may be set to 0
 	if timeout <= 0 {
 		timeout = dns01.DefaultPropagationTimeout
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for pause := min(firstPause, interval); ; pause = min(2*pause, interval) {
-		found, moved := c.round(limited)
+	for pause := firstPause; ; pause = longer(pause, interval) {
+		found := c.once(limited)
 		switch {
 		case found:
 			return nil
 		case ctx.Err() != nil:
-			return interrupted(ctx.Err(), "waiting for propagation: "+c.describe())
+			return c.brokenOff(ctx)
 		case limited.Err() != nil:
-			return fault.New(fault.PropagationTimeout, "not propagated after %v: %s", timeout, c.describe())
-		case moved:
-			continue
+			return c.missing(fmt.Sprintf("not propagated after %v: %s", timeout, c.describe()))
 		}
-		_ = system.Sleep(limited, pause) // where it was cut short, the round that follows is too
+		_ = system.Sleep(limited, pause) // where it was cut short, the look that follows is too
 	}
+}
+
+// longer is the pause after this one: up to the provider's interval, which may be set to 0.
+func longer(pause, interval time.Duration) time.Duration {
+	return min(2*pause, max(interval, firstPause))
+}
+
+// once looks everywhere, behind the aliases on the way too.
+func (c *check) once(ctx context.Context) (found bool) {
+	for moved := true; moved; {
+		found, moved = c.round(ctx)
+	}
+	return found
+}
+
+func (c *check) brokenOff(ctx context.Context) error {
+	return interrupted(ctx.Err(), "waiting for propagation: "+c.describe())
+}
+
+// missing is the error of who has looked for nothing.
+func (c *check) missing(text string) error {
+	late := fault.New(fault.PropagationTimeout, "%s", text)
+	for _, l := range c.last {
+		late.Answers = append(late.Answers, fault.Answer{Server: l.server, Name: c.name, Said: l.answer})
+		late.Network = late.Network || !l.found && l.silent
+	}
+	return late
 }
 
 // round asks everyone once. Resolvers come last: asked before the record is
@@ -102,7 +129,7 @@ func (c *check) round(ctx context.Context) (found, moved bool) {
 		if c.servers == nil {
 			servers, err := c.resolver.authoritative(ctx, c.name, c.propagation.Port)
 			if err != nil {
-				c.remember(ctx, []look{{server: "resolvers", answer: err.Error()}})
+				c.remember(ctx, []look{{server: "resolvers", answer: err.Error(), silent: silent(err)}})
 				return false, false
 			}
 			c.servers = servers
@@ -117,7 +144,7 @@ func (c *check) round(ctx context.Context) (found, moved bool) {
 		}
 	}
 	if c.propagation.Recursive {
-		looks := c.resolver.askAll(ctx, c.name, c.value)
+		looks := c.resolver.askAll(ctx, c.name, c.does)
 		c.remember(ctx, looks)
 		return all(looks), false
 	}
@@ -152,7 +179,7 @@ func (c *check) follow(looks []look) bool {
 func (c *check) askServers(ctx context.Context) []look {
 	return each(c.servers, func(s server) look {
 		looks := each(s.addresses, func(address string) look {
-			l := c.resolver.ask(ctx, address, c.name, c.value, false)
+			l := c.resolver.ask(ctx, address, c.name, c.does, false)
 			l.server = s.name + " (" + address + ")"
 			return l
 		})
@@ -177,11 +204,31 @@ func (c *check) describe() string {
 	if len(c.last) == 0 {
 		return "no server was asked for " + c.name
 	}
+	return fmt.Sprintf("the TXT record %s with the value %s was sought; %s", c.name, c.value, c.said())
+}
+
+func (c *check) said() string {
 	answers := make([]string, len(c.last))
 	for i, l := range c.last {
-		answers[i] = l.server + ": " + l.answer
+		answers[i] = l.server + " said " + l.answer
 	}
-	return fmt.Sprintf("the TXT record %s with the value %s was sought; %s", c.name, c.value, strings.Join(answers, "; "))
+	return strings.Join(answers, "; ")
+}
+
+// Verify looks for one TXT record as Propagation asks: once, or until there is no
+// more time for it.
+func Verify(ctx context.Context, p Propagation, name, value string, within time.Duration) error {
+	c := newCheck(p, name, value)
+	if within > 0 {
+		return c.run(ctx, within, dns01.DefaultPollingInterval)
+	}
+	switch found := c.once(ctx); {
+	case found:
+		return nil
+	case ctx.Err() != nil:
+		return c.brokenOff(ctx)
+	}
+	return c.missing(c.describe())
 }
 
 func interrupted(err error, text string) error {

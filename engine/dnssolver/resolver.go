@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +21,14 @@ import (
 // are given, the system's resolver would look into another world.
 type resolver struct {
 	servers []string
+	tcpOnly bool
 }
 
 // publicResolvers are lego's choice where /etc/resolv.conf names none: the host
 // and the check must not see different worlds.
 var publicResolvers = []string{"1.1.1.1:53", "1.0.0.1:53"}
 
-func newResolver(given []string) *resolver {
+func newResolver(given []string, tcpOnly bool) *resolver {
 	if len(given) == 0 {
 		if system, err := dns.ClientConfigFromFile("/etc/resolv.conf"); err == nil {
 			given = system.Servers
@@ -33,7 +37,7 @@ func newResolver(given []string) *resolver {
 	if len(given) == 0 {
 		given = publicResolvers
 	}
-	r := &resolver{}
+	r := &resolver{tcpOnly: tcpOnly}
 	for _, address := range given {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			address = net.JoinHostPort(strings.Trim(address, "[]"), "53")
@@ -42,6 +46,21 @@ func newResolver(given []string) *resolver {
 	}
 	return r
 }
+
+// IsNameServer takes names and addresses, with a port or without.
+func IsNameServer(server string) bool {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(server, "["), "]"), "53"
+	}
+	if number, err := strconv.Atoi(port); err != nil || number < 1 || number > 65535 {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil || hostName.MatchString(host)
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
 
 // maxServers bounds a zone's servers that are asked, and the addresses of each: a
 // packet has room for thousands, and each would cost sockets of this process at
@@ -90,9 +109,14 @@ func (r *resolver) authoritative(ctx context.Context, name string, port int) ([]
 // zone that is (RFC 2308), the walk ends there.
 func (r *resolver) zone(ctx context.Context, name string) (string, error) {
 	var last string
+	var failed error
 	for offset, end := 0, false; !end; offset, end = dns.NextLabel(name, offset) {
 		parent := name[offset:]
 		answer, err := r.resolve(ctx, parent, dns.TypeSOA)
+		if silent(err) && ctx.Err() == nil {
+			failed = err // nobody answers for this one: its parents may be told
+			continue
+		}
 		if err != nil {
 			return "", err
 		}
@@ -108,6 +132,9 @@ func (r *resolver) zone(ctx context.Context, name string) (string, error) {
 			}
 		}
 		last = rcode(answer)
+	}
+	if failed != nil {
+		return "", failed
 	}
 	return "", fmt.Errorf("no zone was found for %s (last answer %s)", name, last)
 }
@@ -137,7 +164,7 @@ func (r *resolver) addresses(ctx context.Context, name, port string) []string {
 func (r *resolver) resolve(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
 	var failures []error
 	for _, address := range r.servers {
-		answer, err := exchange(ctx, address, name, kind, true)
+		answer, err := r.exchange(ctx, address, name, kind, true)
 		switch {
 		case err != nil:
 			failures = append(failures, fmt.Errorf("%s: %w", address, err))
@@ -151,19 +178,19 @@ func (r *resolver) resolve(ctx context.Context, name string, kind uint16) (*dns.
 }
 
 // askAll asks every resolver for the record.
-func (r *resolver) askAll(ctx context.Context, name, value string) []look {
+func (r *resolver) askAll(ctx context.Context, name string, does func(string) bool) []look {
 	return each(r.servers, func(address string) look {
-		l := r.ask(ctx, address, name, value, true)
+		l := r.ask(ctx, address, name, does, true)
 		l.server = address
 		return l
 	})
 }
 
 // ask looks for the record on one server.
-func (r *resolver) ask(ctx context.Context, address, name, value string, recursive bool) look {
-	answer, err := exchange(ctx, address, name, dns.TypeTXT, recursive)
+func (r *resolver) ask(ctx context.Context, address, name string, does func(string) bool, recursive bool) look {
+	answer, err := r.exchange(ctx, address, name, dns.TypeTXT, recursive)
 	if err != nil {
-		return look{answer: err.Error(), skipped: unreachable(err)}
+		return look{answer: err.Error(), skipped: unreachable(err), silent: silent(err)}
 	}
 	l := look{answer: rcode(answer)}
 	var values []string
@@ -171,7 +198,7 @@ func (r *resolver) ask(ctx context.Context, address, name, value string, recursi
 		switch rr := rr.(type) {
 		case *dns.TXT:
 			text := strings.Join(rr.Txt, "")
-			l.found = l.found || text == value
+			l.found = l.found || does(text)
 			values = append(values, strconv.Quote(text))
 		case *dns.CNAME:
 			if strings.EqualFold(rr.Hdr.Name, name) {
@@ -190,6 +217,9 @@ func (r *resolver) ask(ctx context.Context, address, name, value string, recursi
 	return l
 }
 
+// silent tells the network's failures from answers of servers.
+func silent(err error) bool { return errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) }
+
 // rcode names an answer's response code; not every number has a name.
 func rcode(answer *dns.Msg) string {
 	if name, ok := dns.RcodeToString[answer.Rcode]; ok {
@@ -202,13 +232,17 @@ func rcode(answer *dns.Msg) string {
 // the first, a resolver that has to look far gets the second.
 var attempts = []time.Duration{time.Second, 4 * time.Second}
 
-// exchange asks one server over UDP, and over TCP where the answer was cut short.
-func exchange(ctx context.Context, address, name string, kind uint16, recursive bool) (*dns.Msg, error) {
+// exchange asks one server over UDP, and over TCP where the answer was cut short or
+// where there is no UDP.
+func (r *resolver) exchange(ctx context.Context, address, name string, kind uint16, recursive bool) (*dns.Msg, error) {
 	question := new(dns.Msg)
 	question.SetQuestion(dns.Fqdn(name), kind)
 	question.RecursionDesired = recursive
 	question.SetEdns0(1232, false) // fits into every path: DNS Flag Day 2020
 
+	if r.tcpOnly {
+		return exchangeOnce(ctx, "tcp", address, question, attempts[len(attempts)-1])
+	}
 	var answer *dns.Msg
 	var err error
 	for _, timeout := range attempts {

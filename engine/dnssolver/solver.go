@@ -18,6 +18,7 @@ import (
 type Config struct {
 	providerhost.Config
 	Propagation Propagation
+	Grace       time.Duration      // for a Present on its way when its context ends: broken off, it may write after its clean-up
 	Report      report.Reporter    // nil: nobody listens
 	Pool        *providerhost.Pool // nil: the shared one
 }
@@ -29,6 +30,7 @@ type Propagation struct {
 	Recursive     bool          // every resolver has it
 	Resolvers     []string      // host:port or host; none: those of /etc/resolv.conf
 	DisableCNAME  bool          // as LEGO_DISABLE_CNAME_SUPPORT in the provider's environment
+	TCPOnly       bool          // as LEGO_EXPERIMENTAL_DNS_TCP_ONLY there
 	Port          int           // of authoritative servers; 0 is 53, a test's DNS listens elsewhere
 }
 
@@ -55,11 +57,14 @@ func New(config Config) *Solver {
 	if config.Report == nil {
 		config.Report = report.Discard
 	}
-	return &Solver{config: config, credentials: config.Credentials(), records: map[recordKey]*record{}}
+	return &Solver{config: config, credentials: credentials(config.Config), records: map[recordKey]*record{}}
 }
 
 // Type is the challenge type of RFC 8555.
 func (s *Solver) Type() string { return "dns-01" }
+
+// Waits reports that it looks for its records.
+func (s *Solver) Waits() bool { return true }
 
 // Prepare starts the provider's host, or joins one that runs, and waits until
 // the provider is made. Whatever needs a host calls it by itself; called early,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pylego/engine/fault"
+	"pylego/engine/providerhost"
 	"pylego/engine/report"
 )
 
@@ -47,16 +48,24 @@ func TestCleanUpOfWhatWasNeverPresentedCallsNobody(t *testing.T) {
 
 func TestApexAndWildcardOfOneTokenAreOneRecord(t *testing.T) {
 	a := newAPI(t)
-	s := solver(t, a.config(t, "serial"))
+	config := a.config(t, "serial")
+	var told []string
+	config.Report = func(e report.Event) { told = append(told, string(e.Kind)+" "+e.Identifier) }
+	s := solver(t, config)
 	apex, wildcard := answerFor("example.com", "k"), answerFor("example.com", "k")
 	wildcard.Wildcard = true
 	must(t, s.Present(context20s(t), apex))
 	must(t, s.Present(context20s(t), wildcard))
-	must(t, s.CleanUp(context20s(t), apex))
-	if len(a.txt("_acme-challenge.example.com.")) != 1 {
-		t.Error("the wildcard's record is gone")
+	if err := s.CleanUp(context20s(t), apex); !errors.Is(err, ErrLeft) {
+		t.Error(err)
+	}
+	if len(a.txt("_acme-challenge.example.com.")) != 1 || len(told) != 0 {
+		t.Error("the wildcard's record is gone", told)
 	}
 	must(t, s.CleanUp(context20s(t), wildcard))
+	if !slices.Equal(told, []string{"cleaned_up example.com"}) { // of the wildcard tells who called
+		t.Error(told)
+	}
 	if got := strings.Join(a.calls, ", "); got != "present _acme-challenge.example.com., cleanup _acme-challenge.example.com." {
 		t.Error(got)
 	}
@@ -226,13 +235,42 @@ func TestTurnsOfOtherProvidersAreFree(t *testing.T) {
 	}
 }
 
+// An API goes on with a request that its client has given up.
+func TestACancelledPresentIsHeardToItsEndBeforeItsCleanUp(t *testing.T) {
+	a := newAPI(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cleaning := make(chan struct{})
+	a.set(func(action, _ string, _ int) {
+		if action == "cleanup" {
+			close(cleaning)
+			return
+		}
+		cancel()
+		select {
+		case <-cleaning:
+		case <-time.After(300 * time.Millisecond): // it is not cleaned up before it is written
+		}
+	}, nil)
+	config := a.config(t, "serial")
+	config.Grace = 10 * time.Second
+	s := solver(t, config)
+	answer := answerFor("example.com", "k")
+	if err := s.Present(ctx, answer); err != nil {
+		t.Error(err)
+	}
+	must(t, s.CleanUp(context20s(t), answer))
+	if a.left() != 0 || !slices.Equal(a.calls, []string{"present _acme-challenge.example.com.", "cleanup _acme-challenge.example.com."}) {
+		t.Error(a.calls, a.left())
+	}
+}
+
 func TestACancelledPresentThatHangsIsCleanedUpInANewHost(t *testing.T) {
 	a := newAPI(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	a.hangs = cancel
 	a.set(nil, func(action, _ string) string {
 		if action == "present" {
-			return "hang"
+			return "misbehave: hang"
 		}
 		return ""
 	})
@@ -253,7 +291,7 @@ func TestAHostThatDiesAtCleanUpIsReplaced(t *testing.T) {
 	a.set(nil, func(action, _ string) string {
 		if action == "cleanup" && exits > 0 {
 			exits--
-			return "exit"
+			return "misbehave: exit"
 		}
 		return ""
 	})
@@ -330,5 +368,71 @@ func TestLanesAreForgotten(t *testing.T) {
 	}
 	if len(l.lanes) > 1 {
 		t.Error(len(l.lanes), "lanes")
+	}
+}
+
+func TestTheLastOneAtANameClearsItWhereTheProviderClearsNames(t *testing.T) {
+	a := newAPI(t)
+	config := a.config(t, "vultr")
+	var told []string
+	config.Report = func(e report.Event) { told = append(told, string(e.Kind)+" "+e.Identifier) }
+	late, soon := solver(t, config), solver(t, config)
+	lates, soons := answerFor("a.example", "late"), answerFor("A.example", "soon")
+	for _, apiIsDown := range []bool{false, true} {
+		told, a.calls = nil, nil
+		a.set(nil, func(string, string) string { return "" })
+		must(t, late.Present(context20s(t), lates))
+		must(t, soon.Present(context20s(t), soons))
+		if err := soon.CleanUp(context20s(t), soons); !errors.Is(err, ErrLeft) {
+			t.Error(err)
+		}
+		if len(a.calls) != 2 || len(told) != 0 {
+			t.Error("the other's record is gone:", a.calls, told)
+		}
+		must(t, soon.CleanUp(context20s(t), soons)) // twice is once
+		if !apiIsDown {
+			must(t, late.CleanUp(context20s(t), lates))
+			if !slices.Equal(told, []string{"cleaned_up A.example"}) || len(a.calls) != 3 {
+				t.Error(told, a.calls)
+			}
+			continue
+		}
+		a.set(nil, func(string, string) string { return "the API is down" })
+		err := late.CleanUp(context20s(t), lates)
+		for _, value := range append(a.txt("_acme-challenge.a.example."), a.txt("_acme-challenge.A.example.")...) {
+			if err == nil || !strings.Contains(err.Error(), value) {
+				t.Errorf("%q is not in %v", value, err)
+			}
+		}
+		if len(a.calls) != 4 || len(told) != 0 {
+			t.Error(a.calls, told)
+		}
+	}
+	if len(clearedAsOne.crowds) != 0 {
+		t.Error(clearedAsOne.crowds)
+	}
+}
+
+func TestWhichOrdersHaveTheSameCredentials(t *testing.T) {
+	config := func(provider, setting string) providerhost.Config {
+		return providerhost.Config{Provider: provider, Environment: []string{"PDNS_API_KEY=k", "RFC2136_NAMESERVER=ns", "RANDOM=1", setting}}
+	}
+	for _, test := range []struct {
+		provider, other, setting string
+		same                     bool
+	}{
+		{"pdns", "pdns", "PDNS_TTL=60", true},
+		{"pdns", "pdns", "PDNS_PROPAGATION_TIMEOUT=60", true},
+		{"pdns", "pdns", "REQUEST=7", true},
+		{"pdns", "pdns", "PDNS_API_URL=http://other", false},
+		{"rfc2136", "dnsupdate", "PDNS_API_URL=http://other", true},
+		{"pdns", "rfc2136", "RANDOM=1", false},
+		{"exec", "exec", "REQUEST=7", false}, // its program may read it
+		{"not lego's", "not lego's", "REQUEST=7", false},
+	} {
+		one, other := config(test.provider, "RANDOM=1"), config(test.other, test.setting)
+		if same := credentials(one) == credentials(other); same != test.same {
+			t.Errorf("%+v: %v", test, same)
+		}
 	}
 }

@@ -4,11 +4,14 @@ package dropin
 
 import (
 	"encoding/json"
+	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 
 	"pylego/engine/account"
 	"pylego/engine/caller"
+	"pylego/engine/dnssolver"
 	"pylego/engine/fault"
 	"pylego/engine/issuance"
 )
@@ -21,23 +24,23 @@ type Input struct {
 
 // arguments is the message of pylego 0.1.
 type arguments struct {
-	Email              string
-	PrivateKey         string `json:"private_key"`
-	Server             string
-	CSR                string
-	Plugin             string
-	Env                map[string]json.RawMessage
-	DNSPropagationWait float64  `json:"dns_propagation_wait"`
-	DNSNameservers     []string `json:"dns_nameservers"`
-	EABKid             string   `json:"eab_kid"`
-	EABHmac            string   `json:"eab_hmac"`
+	Email              string                     `json:"email"`
+	PrivateKey         string                     `json:"private_key"`
+	Server             string                     `json:"server"`
+	CSR                string                     `json:"csr"`
+	Plugin             string                     `json:"plugin"`
+	Env                map[string]json.RawMessage `json:"env"`
+	DNSPropagationWait float64                    `json:"dns_propagation_wait"`
+	DNSNameservers     []string                   `json:"dns_nameservers"`
+	EABKid             string                     `json:"eab_kid"`
+	EABHmac            string                     `json:"eab_hmac"`
 }
 
 // obtain translates a message, before any network.
 func (in Input) obtain() (*issuance.ObtainInput, error) {
 	var args arguments
 	if err := json.Unmarshal([]byte(in.Message), &args); err != nil {
-		return nil, fault.Wrap(fault.InvalidArguments, err, "the arguments do not fit")
+		return nil, unfit(err)
 	}
 	if args.DNSPropagationWait < 0 {
 		return nil, fault.New(fault.InvalidArguments, "dns_propagation_wait cannot be negative")
@@ -55,9 +58,11 @@ func (in Input) obtain() (*issuance.ObtainInput, error) {
 		return nil, err
 	}
 	obtain := &issuance.ObtainInput{
-		Caller:     here,
-		Server:     account.Server{Directory: args.Server},
-		Account:    account.Input{Key: args.PrivateKey, Email: args.Email, TermsAgreed: true},
+		Access: account.Access{
+			Caller:  here,
+			Server:  account.Server{Directory: args.Server},
+			Account: account.Input{Key: args.PrivateKey, Email: args.Email, TermsAgreed: true},
+		},
 		CSR:        args.CSR,
 		Challenges: challenges,
 	}
@@ -69,6 +74,25 @@ func (in Input) obtain() (*issuance.ObtainInput, error) {
 	}
 	return obtain, nil
 }
+
+// unfit says of an argument of another type which it is, in the words of those who
+// know no Go.
+func unfit(err error) error {
+	var other *json.UnmarshalTypeError
+	if !errors.As(err, &other) || other.Field == "" {
+		return fault.Wrap(fault.InvalidArguments, err, "the arguments do not fit")
+	}
+	given, _, _ := strings.Cut(other.Value, " ") // "number 5"
+	if other.Field == "dns_nameservers" && other.Type.Kind() == reflect.String {
+		return fault.New(fault.InvalidArguments, "the arguments do not fit: %s has %s in it, where text belongs", other.Field, jsonTypes[given])
+	}
+	return fault.New(fault.InvalidArguments, "the arguments do not fit: %s is %s, and has to be %s", other.Field, jsonTypes[given], goTypes[other.Type.Kind()])
+}
+
+var (
+	jsonTypes = map[string]string{"string": "text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping"}
+	goTypes   = map[reflect.Kind]string{reflect.String: "text", reflect.Float64: "a number", reflect.Slice: "a list", reflect.Map: "a mapping"}
+)
 
 // variables checks what 0.1 handed to os.Setenv.
 func (a arguments) variables() (map[string]string, error) {
@@ -99,6 +123,11 @@ func (a arguments) challenges(environment caller.Environment, variables map[stri
 	case "tls":
 		tls, err := listener(environment, "tls-alpn-01", "TLSALPN01_IFACE", "TLSALPN01_PORT", 443)
 		return []issuance.Challenge{tls}, err
+	}
+	for _, server := range a.DNSNameservers {
+		if !dnssolver.IsNameServer(server) {
+			return nil, fault.New(fault.InvalidArguments, "%q in dns_nameservers is no name server: allowed are `host` and `host:port`", server)
+		}
 	}
 	return []issuance.Challenge{{Type: "dns-01", DNS: issuance.DNS{
 		Provider:  a.Plugin,

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pylego/engine/caller"
 	"pylego/engine/fault"
 	"pylego/engine/issuance"
+	"pylego/engine/providerhost"
 	"pylego/engine/report"
 )
 
@@ -124,13 +127,79 @@ func TestBadInputFailsBeforeTheNetwork(t *testing.T) {
 }
 
 func TestNewFailuresHaveTheirOldCode(t *testing.T) {
-	for code, want := range map[fault.Code]fault.Code{
-		fault.ChallengeFailed: fault.CertificateObtainFailed, fault.PropagationTimeout: fault.CertificateObtainFailed,
-		fault.DNSProviderFailed: fault.DNSProviderFailed, fault.NetworkError: fault.NetworkError,
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for name, test := range map[string]struct {
+		err  *fault.Error
+		want fault.Code
+	}{
+		"a challenge":                        {fault.New(fault.ChallengeFailed, "x"), fault.CertificateObtainFailed},
+		"a record that is not seen":          {fault.New(fault.PropagationTimeout, "x"), fault.CertificateObtainFailed},
+		"a name server that is away":         {&fault.Error{Code: fault.PropagationTimeout, Network: true}, fault.NetworkError},
+		"a provider that is not made":        {fault.New(fault.DNSProviderFailed, "x"), fault.DNSProviderFailed},
+		"one that finds its API away":        {&fault.Error{Code: fault.DNSProviderFailed, Network: true}, fault.NetworkError},
+		"a provider that is unknown":         {fault.New(fault.UnknownProvider, "x"), fault.DNSProviderFailed},
+		"a provider that refuses":            {&fault.Error{Code: fault.DNSProviderFailed, Attempts: make([]fault.Attempt, 1)}, fault.CertificateObtainFailed},
+		"a provider that cannot be reached":  {attempt(&fault.Error{Code: fault.DNSProviderFailed, Network: true}), fault.NetworkError},
+		"a port that is taken":               {attempt(fault.Wrap(fault.CertificateObtainFailed, refused, "x")), fault.NetworkError},
+		"the CA's certificate":               {fault.New(fault.CertificateObtainFailed, "x"), fault.CertificateObtainFailed},
+		"the network":                        {fault.New(fault.NetworkError, "x"), fault.NetworkError},
+		"an argument, whatever it came from": {fault.Wrap(fault.InvalidArguments, refused, "x"), fault.InvalidArguments},
 	} {
 		var known *fault.Error
-		if err := inOldWords(fault.New(code, "x")); !errors.As(err, &known) || known.Code != want {
-			t.Errorf("%s: %v", code, err)
+		if err := inOldWords(test.err); !errors.As(err, &known) || known.Code != test.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// attempt is the error of an order about one of its attempts.
+func attempt(err *fault.Error) *fault.Error {
+	return &fault.Error{Code: err.Code, Detail: err.Detail, Attempts: make([]fault.Attempt, 1), Err: err}
+}
+
+func TestOldWordsKeepWhatStaysBehind(t *testing.T) {
+	var known *fault.Error
+	err := inOldWords(&fault.Leaving{Err: fault.New(fault.ChallengeFailed, "no"), Left: []string{"a record"}})
+	if !errors.As(err, &known) || known.Code != fault.CertificateObtainFailed || err.Error() != "no; a record" {
+		t.Error(err)
+	}
+}
+
+func TestWhoLacksCredentialsIsToldWhereTheyGo(t *testing.T) {
+	err := inOldWords(fault.New(fault.MissingCredentials, "no TOKEN; %s", providerhost.HowToGive))
+	if err.Error() != "no TOKEN; set them in env, or in the environment" || fault.CodeOf(err, "") != fault.DNSProviderFailed {
+		t.Error(err)
+	}
+}
+
+func TestAnArgumentOfAnotherTypeIsNamed(t *testing.T) {
+	for want, fields := range map[string]map[string]any{
+		"csr is a number, and has to be text":                    {"csr": 5},
+		"plugin is a list, and has to be text":                   {"plugin": []string{"http"}},
+		"env is text, and has to be a mapping":                   {"env": "namecheap"},
+		"dns_nameservers is text, and has to be a list":          {"dns_nameservers": "192.0.2.1"},
+		"dns_nameservers has a number in it, where text belongs": {"dns_nameservers": []any{5}},
+		"dns_propagation_wait is text, and has to be a number":   {"dns_propagation_wait": "5"},
+		"eab_kid is a mapping, and has to be text":               {"eab_kid": map[string]string{}, "eab_hmac": "x"},
+		"email is true or false, and has to be text":             {"email": true},
+	} {
+		_, err := message(t, fields).obtain()
+		if fault.CodeOf(err, "") != fault.InvalidArguments || err.Error() != "the arguments do not fit: "+want {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestANameServerIsAHostAndPerhapsAPort(t *testing.T) {
+	for _, server := range []string{"192.0.2.1", "192.0.2.1:53", "ns.example", "ns_1.example:5353", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53", "fe80::1%eth0"} {
+		if _, err := message(t, map[string]any{"plugin": "httpreq", "dns_nameservers": []string{server}}).obtain(); err != nil {
+			t.Errorf("%s: %v", server, err)
+		}
+	}
+	for _, server := range []string{"", ":53", "what is this", "https://192.0.2.1/", "192.0.2.1:0", "192.0.2.1:dns", "192.0.2.1:65536", "192.0.2.1,192.0.2.2"} {
+		_, err := message(t, map[string]any{"plugin": "httpreq", "dns_nameservers": []string{"192.0.2.1", server}}).obtain()
+		if fault.CodeOf(err, "") != fault.InvalidArguments || !strings.Contains(err.Error(), "dns_nameservers") {
+			t.Errorf("%q: %v", server, err)
 		}
 	}
 }

@@ -3,10 +3,12 @@ package dropin
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
 	"pylego/engine/issuance"
+	"pylego/engine/providerhost"
 	"pylego/engine/report"
 )
 
@@ -40,24 +42,41 @@ func Run(ctx context.Context, in Input, reporter report.Reporter) (*Data, error)
 	return &Data{
 		CSR:               certificate.CSR,
 		PrivateKey:        certificate.PrivateKey, // "" always: the key stays with the CSR's maker
-		Certificate:       certificate.Certificate,
-		IssuerCertificate: certificate.Issuer,
-		AccountKey:        certificate.AccountKey,
+		Certificate:       certificate.Leaf + certificate.Chain,
+		IssuerCertificate: certificate.Chain,
+		AccountKey:        certificate.Account.Key,
 		Metadata:          Metadata{StableURL: certificate.URL, URL: certificate.URL, Domain: certificate.Domain},
 	}, nil
 }
 
-// inOldWords gives failures that 0.1 had no code for the code that it used.
+// inOldWords gives failures the codes that 0.1 used: the network's wins, then
+// everything after the account is the order's, also what a DNS provider says then.
 func inOldWords(err error) error {
+	var leaving *fault.Leaving
+	if errors.As(err, &leaving) {
+		return &fault.Leaving{Err: inOldWords(leaving.Err), Left: leaving.Left}
+	}
 	var known *fault.Error
 	if _, refused := acme.Refusal(err); refused || !errors.As(err, &known) {
 		return err
 	}
+	old := *known
 	switch known.Code {
+	case fault.UnknownProvider, fault.MissingCredentials:
+		old.Code = fault.DNSProviderFailed
+		old.Detail = strings.Replace(old.Detail, providerhost.HowToGive, "set them in env, or in the environment", 1)
 	case fault.ChallengeFailed, fault.PropagationTimeout:
-		old := *known
 		old.Code = fault.CertificateObtainFailed
-		return &old
+	case fault.DNSProviderFailed:
+		if len(known.Attempts) > 0 { // not at its making
+			old.Code = fault.CertificateObtainFailed
+		}
+	case fault.CertificateObtainFailed:
+	default:
+		return err
 	}
-	return err
+	if fault.ByNetwork(err) {
+		old.Code = fault.NetworkError
+	}
+	return &old
 }

@@ -21,10 +21,15 @@ const (
 	MarshalingFailed          Code = "marshaling_failed"
 
 	ChallengeFailed    Code = "challenge_failed"
+	UnknownProvider    Code = "unknown_provider"
+	MissingCredentials Code = "missing_credentials"
 	PropagationTimeout Code = "propagation_timeout"
 	DeadlineExceeded   Code = "deadline_exceeded"
 	Cancelled          Code = "cancelled"
 	EngineError        Code = "engine_error"
+	TermsNotAccepted   Code = "terms_not_accepted"
+	SolverFailed       Code = "solver_failed"
+	OrderNotKept       Code = "order_not_kept"
 )
 
 // Entry is one row of Table.
@@ -47,12 +52,17 @@ var Table = []Entry{
 	{CertificateObtainFailed, "order", true},
 	{ChallengeFailed, "challenge", true},
 	{DNSProviderFailed, "challenge", true},
+	{UnknownProvider, "request", false},
+	{MissingCredentials, "request", false},
 	{PropagationTimeout, "challenge", true},
 	{NetworkError, "network", true},
 	{DeadlineExceeded, "deadline", true},
 	{Cancelled, "cancelled", true},
 	{MarshalingFailed, "engine", false},
 	{EngineError, "engine", false},
+	{TermsNotAccepted, "account", false},
+	{SolverFailed, "challenge", true},
+	{OrderNotKept, "order", true},
 }
 
 // Lookup finds the row of a code; an unknown code is an engine error.

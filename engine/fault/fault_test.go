@@ -1,8 +1,11 @@
 package fault
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 )
@@ -20,6 +23,24 @@ func TestEveryCodeIsListedOnce(t *testing.T) {
 	}
 	if Lookup("new").Phase != "engine" {
 		t.Error("an unknown code is the engine's")
+	}
+}
+
+func TestTheNetworkIsFoundAmongTheCauses(t *testing.T) {
+	told := New(DNSProviderFailed, "the API does not answer")
+	told.Network = true
+	for _, err := range []error{
+		told, New(NetworkError, "x"), Wrap(ChallengeFailed, told, "x"),
+		Wrap(CertificateObtainFailed, &net.OpError{Op: "listen", Err: io.EOF}, "x"),
+	} {
+		if !ByNetwork(err) || !ByNetwork(fmt.Errorf("x: %w", err)) {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, err := range []error{nil, New(DNSProviderFailed, "no"), Wrap(ChallengeFailed, io.EOF, "x"), context.DeadlineExceeded} {
+		if ByNetwork(err) {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

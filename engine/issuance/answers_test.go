@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,30 @@ func TestAChainThatEndsTooSoonIsRefused(t *testing.T) {
 		if _, _, err := obtain(t, in); fault.CodeOf(err, "") != fault.CertificateObtainFailed {
 			t.Errorf("%d0 %% of the chain: %v", cut, err)
 		}
+	}
+}
+
+func TestACertificateOfAnotherKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	ca := startCA(t, testca.Config{})
+	other, _ := mustObtain(t, ca, inputFor(t, ca, "b.example"))
+	in := inputFor(t, ca, "a.example")
+	startProxy(t, ca, &in, func(kind string, _ int, answer *http.Response) error {
+		if kind != "certificate" {
+			return nil
+		}
+		chain := other.Leaf + other.Chain
+		answer.ContentLength = int64(len(chain))
+		answer.Header.Set("Content-Length", fmt.Sprint(len(chain)))
+		answer.Body = io.NopCloser(strings.NewReader(chain))
+		return nil
+	})
+	_, reported, err := obtain(t, in)
+	if fault.CodeOf(err, "") != fault.CertificateObtainFailed || !strings.Contains(err.Error(), "another key") {
+		t.Errorf("%v", err)
+	}
+	if slices.Contains(reported.kinds(), report.Issued) {
+		t.Error("it is told as issued")
 	}
 }
 
@@ -95,14 +120,14 @@ func TestARetryAfterBeyondTheDeadlineIsToldAtOnce(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			ca := startCA(t, testca.Config{})
-			setFaults(t, ca, testca.Faults{Status: 429, StatusCount: -1, RetryAfter: "25", Path: kind})
+			setFaults(t, ca, testca.Faults{Status: 429, StatusCount: -1, RetryAfter: "125", Path: kind})
 			began := time.Now()
-			err := within(t, 20*time.Second, apart(inputFor(t, ca, "a.example")))
+			err := within(t, 100*time.Second, apart(inputFor(t, ca, "a.example")))
 			var problem *acme.Problem
-			if !errors.As(err, &problem) || problem.HTTPStatus != 429 || problem.RetryAfter != 25*time.Second {
+			if !errors.As(err, &problem) || problem.HTTPStatus != 429 || problem.RetryAfter != 125*time.Second {
 				t.Errorf("%v", err)
 			}
-			if took := time.Since(began); took > 10*time.Second { // not even in the clean-up
+			if took := time.Since(began); took > 50*time.Second { // not even in the clean-up
 				t.Error(took)
 			}
 		})
@@ -119,10 +144,12 @@ func TestANewNonceThatHangsHoldsUpItsOwnOrderOnly(t *testing.T) {
 		}
 		return nil
 	})
-	if err := within(t, 300*time.Millisecond, in); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
+	for p.count("newNonce") == 0 { // a busy machine may not come to it in time
+		if err := within(t, 300*time.Millisecond, in); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v", err)
+		}
 	}
-	if err := within(t, 20*time.Second, in); err != nil || p.count("newNonce") != 2 {
+	if err := within(t, 60*time.Second, in); err != nil || p.count("newNonce") != 2 {
 		t.Errorf("%v after %d newNonce", err, p.count("newNonce"))
 	}
 }
@@ -130,8 +157,16 @@ func TestANewNonceThatHangsHoldsUpItsOwnOrderOnly(t *testing.T) {
 func TestADeadlineNamesWhoIsNotYetValidated(t *testing.T) {
 	t.Parallel()
 	ca := startCA(t, testca.Config{ValidationSleep: 3600})
-	err := within(t, 300*time.Millisecond, inputFor(t, ca, "a.example", "b.example"))
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "a.example, b.example") {
-		t.Errorf("%v", err)
+	for limit := 300 * time.Millisecond; ; limit *= 4 { // a busy machine may not come to the names in time
+		err := within(t, limit, inputFor(t, ca, "a.example", "b.example"))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v", err)
+		}
+		if strings.Contains(err.Error(), "a.example, b.example") {
+			return
+		}
+		if limit > 20*time.Second {
+			t.Fatalf("%v", err)
+		}
 	}
 }

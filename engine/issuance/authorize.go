@@ -3,10 +3,13 @@ package issuance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	legoacme "github.com/go-acme/lego/v5/acme"
 	"golang.org/x/sync/errgroup"
@@ -24,12 +27,15 @@ type authorizing struct {
 	*request
 	report report.Reporter
 	all    []*validation
+	over   atomic.Pointer[time.Time] // when the operation was cancelled; nil: it was not
 }
 
 // authorize has every pending authorization validated. finish waits for the
 // clean-up, which begins when authorize returns.
 func (r *request) authorize(ctx context.Context, account *acme.Account, order *acme.Order, solvers *solvers, reporter report.Reporter) (finish func(), err error) {
 	work := &authorizing{request: r, report: reporter}
+	heard := context.AfterFunc(ctx, func() { now := time.Now(); work.over.Store(&now) })
+	defer heard()
 	if err = work.fetch(ctx, account, order.Authorizations); err == nil {
 		err = work.choose(solvers)
 	}
@@ -87,7 +93,7 @@ func (w *authorizing) choose(solvers *solvers) error {
 		v.offered = v.authorization.Types()
 		if v.authorization.Status != legoacme.StatusPending {
 			v.fail(fault.New(fault.ChallengeFailed, "the CA calls the authorization %s", v.authorization.Status))
-		} else if p, challenge, err := solvers.choose(v.authorization); err != nil {
+		} else if p, challenge, err := solvers.choose(w.request, v.authorization); err != nil {
 			v.fail(err)
 		} else {
 			v.solver, v.challenge, v.answer = p, challenge, v.authorization.Answer(challenge)
@@ -117,17 +123,22 @@ func (w *authorizing) validate(ctx context.Context) error {
 	return w.failure()
 }
 
-// interrupted names those that the CA has not decided on.
+// interrupted names those that the CA has not decided on, and says what the time was
+// spent on.
 func (w *authorizing) interrupted(end error) error {
 	interrupted := fault.Interrupted(end, "")
 	var names []string
+	last := ""
 	for _, v := range w.all {
 		if !v.decided {
 			interrupted.Identifiers = append(interrupted.Identifiers, v.authorization.Identifier)
 			names = append(names, v.name())
+			if last == "" && errors.As(v.err, new(*fault.Error)) {
+				last = "; " + v.err.Error()
+			}
 		}
 	}
-	interrupted.Detail = "not yet validated: " + strings.Join(names, ", ")
+	interrupted.Detail = "not yet validated: " + strings.Join(names, ", ") + last
 	return interrupted
 }
 
@@ -173,7 +184,7 @@ func (w *authorizing) oneByOne(ctx context.Context, s sequencer, share []*valida
 			return
 		}
 		cleaning, stop := w.detached(ctx)
-		v.cleanUp(cleaning)
+		w.cleanUpOne(cleaning, v)
 		stop()
 		release()
 	}
@@ -201,13 +212,25 @@ func guarded(share []*validation, run func()) {
 }
 
 // detached is the context of what has to be done after the operation has been
-// cancelled, too.
+// cancelled, too. Its time began with the cancellation: what was waited for since,
+// a Present say, has taken of it. Half of it is left in any case.
 func (w *authorizing) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), w.request.cleanUp)
+	left := w.request.cleanUp
+	if over := w.over.Load(); over != nil {
+		left = max(left-time.Since(*over), left/2)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), left)
 }
 
 func (w *authorizing) cleanUp(ctx context.Context) {
-	each(w.all, func(v *validation) { v.cleanUp(ctx) })
+	each(w.all, func(v *validation) { w.cleanUpOne(ctx, v) })
+}
+
+// cleanUpOne keeps what may be left behind for the error of an order that fails.
+func (w *authorizing) cleanUpOne(ctx context.Context, v *validation) {
+	if err := v.cleanUp(ctx); err != nil {
+		w.leftBehind.add(err)
+	}
 }
 
 // abandon deactivates what a failed order leaves pending (RFC 8555 section
@@ -238,6 +261,7 @@ func (w *authorizing) failure() error {
 		if failed == nil {
 			failed = &fault.Error{Code: fault.CodeOf(v.err, fault.ChallengeFailed), Err: v.err, Detail: v.name() + ": " + v.err.Error()}
 		}
+		failed.Add(v.err)
 		failed.Identifiers = append(failed.Identifiers, v.authorization.Identifier)
 		failed.Attempts = append(failed.Attempts, v.attempt())
 	}

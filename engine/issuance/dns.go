@@ -1,10 +1,13 @@
 package issuance
 
 import (
+	"context"
 	"strconv"
+	"time"
 
 	"pylego/engine/caller"
 	"pylego/engine/dnssolver"
+	"pylego/engine/fault"
 	"pylego/engine/providerhost"
 	"pylego/engine/report"
 )
@@ -25,10 +28,10 @@ type Propagation struct {
 	Recursive     bool    `json:"recursive,omitempty"`
 }
 
-func (d DNS) solver(here caller.Caller, reporter report.Reporter) solver {
+func (d DNS) solver(here caller.Caller, cleanUp time.Duration, reporter report.Reporter) solver {
 	environment := here.Environment.With(d.Variables)
-	// As lego reads it: what is no boolean is false.
-	disabled, _ := strconv.ParseBool(environment.Get("LEGO_DISABLE_CNAME_SUPPORT"))
+	propagation := d.propagation(environment)
+	propagation.DisableCNAME = switched(environment, "LEGO_DISABLE_CNAME_SUPPORT")
 	return dnssolver.New(dnssolver.Config{
 		Config: providerhost.Config{
 			Provider:    d.Provider,
@@ -36,13 +39,65 @@ func (d DNS) solver(here caller.Caller, reporter report.Reporter) solver {
 			Directory:   string(here.Directory),
 			Resolvers:   d.Resolvers,
 		},
-		Propagation: dnssolver.Propagation{
-			Wait:          caller.Seconds(d.Propagation.Wait),
-			Authoritative: d.Propagation.Authoritative,
-			Recursive:     d.Propagation.Recursive,
-			Resolvers:     d.Resolvers,
-			DisableCNAME:  disabled,
-		},
-		Report: reporter,
+		Propagation: propagation,
+		Grace:       cleanUp / 2, // the other half is for taking the record away
+		Report:      reporter,
 	})
+}
+
+// switched reads a switch as lego does: what is no boolean is false.
+func switched(environment caller.Environment, name string) bool {
+	on, _ := strconv.ParseBool(environment.Get(name))
+	return on
+}
+
+func (d DNS) propagation(environment caller.Environment) dnssolver.Propagation {
+	return dnssolver.Propagation{
+		Wait:          caller.Seconds(d.Propagation.Wait),
+		Authoritative: d.Propagation.Authoritative,
+		Recursive:     d.Propagation.Recursive,
+		Resolvers:     d.Resolvers,
+		TCPOnly:       switched(environment, "LEGO_EXPERIMENTAL_DNS_TCP_ONLY"),
+	}
+}
+
+// looks is the propagation where a record has to be seen: somewhere, that is.
+func (d DNS) looks(here caller.Caller) (dnssolver.Propagation, error) {
+	if !d.Propagation.Authoritative && !d.Propagation.Recursive {
+		return dnssolver.Propagation{}, fault.New(fault.InvalidArguments, "no name server is to be looked at: check_authoritative and check_recursive are both off")
+	}
+	return d.propagation(here.Environment), nil
+}
+
+func (d DNS) checkResolvers() error {
+	for _, server := range d.Resolvers {
+		if !dnssolver.IsNameServer(server) {
+			return fault.New(fault.InvalidArguments, "%q in resolvers is no name server: allowed are `host` and `host:port`", server)
+		}
+	}
+	return nil
+}
+
+// VerifyInput asks for one TXT record.
+type VerifyInput struct {
+	Caller caller.Caller `json:"caller"`
+	DNS
+	Name   string  `json:"name"`
+	Value  string  `json:"value"`
+	Within float64 `json:"within,omitempty"` // seconds; 0: it has to be there now
+}
+
+// Verified is the answer where the record is there.
+type Verified struct{}
+
+// VerifyRecord is the operation verify_record.
+func VerifyRecord(ctx context.Context, in VerifyInput, _ report.Reporter) (Verified, error) {
+	if err := in.checkResolvers(); err != nil {
+		return Verified{}, err
+	}
+	looks, err := in.looks(in.Caller)
+	if err != nil {
+		return Verified{}, err
+	}
+	return Verified{}, dnssolver.Verify(ctx, looks, in.Name, in.Value, caller.Seconds(in.Within))
 }

@@ -114,6 +114,68 @@ func TestOnlyAFailureOfTheTypeItselfIsTriedByAnother(t *testing.T) {
 	}
 }
 
+// grouped puts ways together for the names that a pattern fits.
+func grouped(number int, pattern string, ways ...Challenge) []Challenge {
+	for i := range ways {
+		ways[i].Group, ways[i].For = number, pattern
+	}
+	return ways
+}
+
+func TestEachWayIsTriedOnceInTheOrderOfPreference(t *testing.T) {
+	t.Parallel()
+	ca := startCA(t, testca.Config{})
+	in := inputFor(t, ca, "a.example")
+	in.Challenges = []Challenge{elsewhere(http01(ca)), elsewhere(tlsALPN01(ca)), http01(ca)}
+	_, seen := mustObtain(t, ca, in)
+	if seen.count(report.OrderCreated) != 3 || seen.count(report.Retrying) != 2 {
+		t.Errorf("%v", seen.kinds())
+	}
+	in = inputFor(t, ca, "b.example")
+	in.Challenges = []Challenge{elsewhere(http01(ca)), elsewhere(tlsALPN01(ca)), elsewhere(http01(ca))}
+	_, _, err := obtain(t, in)
+	want := []string{"http-01 b.example", "tls-alpn-01 b.example", "http-01 b.example"}
+	if found := attempts(t, err); !slices.Equal(found, want) {
+		t.Errorf("%v", found)
+	}
+}
+
+func TestTheNextWayIsThatOfTheNamesThatFailed(t *testing.T) {
+	t.Parallel()
+	ca := startCA(t, testca.Config{})
+	for why, challenges := range map[string][]Challenge{
+		"the others keep their only one": slices.Concat(
+			grouped(0, "*.out.example", tlsALPN01(ca)), grouped(1, "", elsewhere(http01(ca)), http01(ca)),
+		),
+		"the others keep a type that has failed here": slices.Concat(
+			grouped(0, "*.out.example", http01(ca), tlsALPN01(ca)), grouped(1, "", elsewhere(http01(ca)), tlsALPN01(ca)),
+		),
+		"both have another": slices.Concat(
+			grouped(0, "*.out.example", elsewhere(tlsALPN01(ca)), http01(ca)), grouped(1, "", elsewhere(http01(ca)), tlsALPN01(ca)),
+		),
+	} {
+		in := inputFor(t, ca, "a.out.example", "b.in.example")
+		in.Challenges = challenges
+		_, seen, err := obtain(t, in)
+		if err != nil || seen.count(report.OrderCreated) != 2 {
+			t.Errorf("%s: %v; %v", why, err, seen.kinds())
+		}
+	}
+}
+
+func TestNothingMoreIsTriedWhereANameHasNoOtherWay(t *testing.T) {
+	t.Parallel()
+	ca := startCA(t, testca.Config{})
+	in := inputFor(t, ca, "a.out.example", "b.in.example")
+	in.Challenges = slices.Concat(
+		grouped(0, "*.out.example", elsewhere(tlsALPN01(ca))), grouped(1, "", elsewhere(http01(ca)), http01(ca)),
+	)
+	_, seen, err := obtain(t, in)
+	if err == nil || seen.count(report.OrderCreated) != 1 {
+		t.Errorf("%v; %v", err, seen.kinds())
+	}
+}
+
 func TestATypeThatTheCADoesNotOfferIsNamed(t *testing.T) {
 	t.Parallel()
 	ca := startCA(t, testca.Config{})

@@ -13,6 +13,7 @@ import (
 
 	"pylego/engine/acme"
 	"pylego/engine/fault"
+	"pylego/engine/pki"
 	"pylego/engine/report"
 	"pylego/engine/testca"
 )
@@ -177,6 +178,11 @@ func TestAnOrderReturnedLaterThanReadyIsTakenAsItIs(t *testing.T) {
 	for _, status := range []string{"processing", "valid"} {
 		ca := startCA(t, testca.Config{AuthzReuse: 100})
 		in := inputFor(t, ca, "a.example")
+		key, err := pki.GenerateKey("EC256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Key.PEM = pki.EncodeKey(key) // of both: with a new one the order of before is of no use
 		mustObtain(t, ca, in)
 		var p *proxy
 		seen := &events{}

@@ -35,7 +35,7 @@ func FuzzInputs(f *testing.F) {
 			}
 			return
 		}
-		if len(request.identifiers) == 0 || len(request.challenges) == 0 || request.csr == nil || request.applicant == nil || request.cleanUp < 0 {
+		if len(request.order.Identifiers) == 0 || len(request.challenges) == 0 || request.csr == nil || request.applicant == nil || request.cleanUp < 0 {
 			t.Errorf("%+v", request)
 		}
 	},

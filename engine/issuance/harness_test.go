@@ -100,11 +100,13 @@ func inputFor(t *testing.T, ca *testca.Server, names ...string) ObtainInput {
 		t.Fatal(err)
 	}
 	return ObtainInput{
-		Server: account.Server{
-			Directory: ca.Info().Directory,
-			Config:    transport.Config{Trust: transport.Trust{PEM: ca.Info().TrustRoot, NoSystem: true}},
+		Access: account.Access{
+			Server: account.Server{
+				Directory: ca.Info().Directory,
+				Config:    transport.Config{Trust: transport.Trust{PEM: ca.Info().TrustRoot, NoSystem: true}},
+			},
+			Account: account.Input{Key: pki.EncodeKey(key), TermsAgreed: true},
 		},
-		Account:     account.Input{Key: pki.EncodeKey(key), TermsAgreed: true},
 		Identifiers: names,
 		Challenges:  []Challenge{http01(ca)},
 	}
@@ -185,7 +187,7 @@ func mustObtain(t *testing.T, ca *testca.Server, in ObtainInput) (*Certificate, 
 // verify checks the chain against the CA's root for every name.
 func verify(t *testing.T, ca *testca.Server, certificate *Certificate, names []string) {
 	t.Helper()
-	chain, err := certcrypto.ParsePEMBundle([]byte(certificate.Certificate))
+	chain, err := certcrypto.ParsePEMBundle([]byte(certificate.Leaf + certificate.Chain))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestObtainByHTTP01(t *testing.T) {
 	if !slices.Equal(kinds, want) || seen.count(report.CleanedUp) != 1 {
 		t.Errorf("%v", seen.kinds())
 	}
-	if certificate.Domain != "a.example" || certificate.PrivateKey == "" || certificate.AccountURL == "" || certificate.URL == "" {
+	if certificate.Domain != "a.example" || certificate.PrivateKey == "" || certificate.Account.URL == "" || certificate.URL == "" {
 		t.Errorf("%+v", certificate)
 	}
 	if !portIsFree(ca.Info().HTTPPort) {

@@ -9,6 +9,7 @@ import (
 	legoacme "github.com/go-acme/lego/v5/acme"
 
 	"pylego/engine/acme"
+	"pylego/engine/dnssolver"
 	"pylego/engine/fault"
 	"pylego/engine/report"
 	"pylego/engine/system"
@@ -67,8 +68,12 @@ func (v *validation) waitAndTrigger(ctx context.Context) {
 		v.fail(err)
 		return
 	}
-	if v.kind() == "dns-01" {
+	if w, ok := v.solver.solver.(waiter); ok && w.Waits() {
 		v.tell(report.Propagated, "")
+	}
+	if err := system.Sleep(ctx, v.solver.delay); err != nil {
+		v.fail(err)
+		return
 	}
 	if err := v.authorization.Trigger(ctx, v.challenge); err != nil {
 		v.fail(err)
@@ -163,24 +168,31 @@ func (v *validation) triggerAgain(ctx context.Context, wait time.Duration) error
 	return v.authorization.Trigger(ctx, v.challenge)
 }
 
-func (v *validation) cleanUp(ctx context.Context) {
+// cleanUp's error is about what may be left behind.
+func (v *validation) cleanUp(ctx context.Context) error {
 	if !v.begun {
-		return
+		return nil
 	}
 	v.begun = false
-	if err := v.solver.CleanUp(ctx, v.answer); err != nil {
+	err := v.solver.CleanUp(ctx, v.answer)
+	switch {
+	case errors.Is(err, dnssolver.ErrLeft): // the solver tells when it is gone
+		return nil
+	case err != nil:
 		slog.Warn("clean-up failed", "identifier", v.name(), "challenge", v.kind(), "error", err)
 		v.tell(report.CleanUpFailed, err.Error())
-		return
-	}
-	if v.presented {
+	case v.presented:
 		v.tell(report.CleanedUp, "")
 	}
+	return err
 }
 
 // attempt is the validation's line in the error.
 func (v *validation) attempt() fault.Attempt {
-	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Code: fault.CodeOf(v.err, fault.ChallengeFailed), Offered: v.offered}
+	attempt := fault.Attempt{Identifier: v.authorization.Identifier, Challenge: v.kind(), Detail: v.err.Error(), Code: fault.CodeOf(v.err, fault.ChallengeFailed), Way: -1, Offered: v.offered}
+	if v.solver != nil {
+		attempt.Way = v.solver.way
+	}
 	var problem *acme.Problem
 	if errors.As(v.err, &problem) {
 		attempt.Problem = &problem.ProblemDetails

@@ -55,7 +55,7 @@ func requestOf(f *testing.F, names ...string) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	request, err := CreateCSR(key, identifiers)
+	request, err := CreateCSR(key, identifiers, false, false)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func FuzzNames(f *testing.F) {
 		if again, err := IdentifiersOf(values); err != nil || !slices.Equal(again, identifiers) {
 			t.Errorf("%v became %v, %v", identifiers, again, err)
 		}
-		request, err := CreateCSR(key, identifiers)
+		request, err := CreateCSR(key, identifiers, false, false)
 		if err != nil {
 			t.Fatal(err)
 		}

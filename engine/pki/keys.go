@@ -4,7 +4,10 @@ package pki
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hkdf"
 	"crypto/rsa"
+	"crypto/sha256"
 
 	"github.com/go-acme/lego/v5/certcrypto"
 	"github.com/go-jose/go-jose/v4"
@@ -38,6 +41,28 @@ func GenerateKey(name string) (crypto.Signer, error) {
 	return key, nil
 }
 
+// shortestSeed is that of 256 bits.
+const shortestSeed = 64
+
+// KeyFromSeed makes a P-256 key of a random text, the same of the same: so
+// operations that begin at once, each in a process of its own even, can share an
+// account that none of them has made yet.
+func KeyFromSeed(seed string) (crypto.Signer, error) {
+	if len(seed) < shortestSeed {
+		return nil, fault.New(fault.InvalidArguments, "a key's seed has at least %d hexadecimal digits, not %d", shortestSeed, len(seed))
+	}
+	// One scalar in 2^32 is not below the curve's order: then the next one is taken.
+	for counter := byte(0); ; counter++ {
+		scalar, err := hkdf.Key(sha256.New, []byte(seed), nil, string([]byte{counter}), sha256.Size)
+		if err != nil {
+			return nil, fault.Wrap(fault.KeyGenerationFailed, err, "cannot make a key of a seed")
+		}
+		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar); err == nil {
+			return key, nil
+		}
+	}
+}
+
 // EncodeKey writes a key as PEM.
 func EncodeKey(key crypto.Signer) string { return string(certcrypto.PEMEncode(key)) }
 
@@ -56,5 +81,5 @@ func SignatureAlgorithm(key crypto.Signer) (jose.SignatureAlgorithm, error) {
 			return jose.ES512, nil
 		}
 	}
-	return "", fault.New(fault.InvalidPrivateKey, "an account key is RSA or ECDSA on P-256, P-384 or P-521, not %T", key)
+	return "", fault.New(fault.InvalidPrivateKey, "a key is RSA or ECDSA on P-256, P-384 or P-521, not %T", key)
 }

@@ -64,7 +64,7 @@ func TestNamesAreToldFromAddresses(t *testing.T) {
 
 func TestWhatNoCertificateCanHoldIsRefused(t *testing.T) {
 	for _, name := range []string{
-		"", ".", "*.", "*", "a..b", "*.*.a", "a.*.b", "-a.example", "a-.example", "bücher.example", "a b", "a@b.example", "https://a.example", "127.0.0.1.", "*.127.0.0.1",
+		"", ".", "*.", "*", "a..b", "*.*.a", "a.*.b", "-a.example", "a-.example", "☃\u200d.example", "a b", "a@b.example", "https://a.example", "127.0.0.1.", "*.127.0.0.1",
 		strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "a",
 	} {
 		if _, err := IdentifiersOf([]string{name}); codeOf(err) != fault.InvalidArguments {
@@ -82,7 +82,7 @@ func TestARequestIsReadAsItWasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := CreateCSR(key, identifiers)
+	request, err := CreateCSR(key, identifiers, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,5 +118,37 @@ func TestABadRequestIsRefused(t *testing.T) {
 	}
 	if _, err := ParseCSR("no PEM"); codeOf(err) != fault.InvalidCSR {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestASeedMakesTheSameKeyEachTime(t *testing.T) {
+	seed := strings.Repeat("0123456789abcdef", 4)
+	first, err := KeyFromSeed(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _ := KeyFromSeed(seed)
+	other, _ := KeyFromSeed(seed + "x")
+	if EncodeKey(first) != EncodeKey(again) || EncodeKey(first) == EncodeKey(other) {
+		t.Error("a key is its seed's, and another seed's is another")
+	}
+	if _, err := ParseKey(EncodeKey(first)); err != nil {
+		t.Error(err)
+	}
+	if _, err := KeyFromSeed(seed[:63]); err == nil {
+		t.Error("a short seed was taken")
+	}
+}
+
+func TestNamesInOtherScriptsBecomeALabels(t *testing.T) {
+	for name, want := range map[string]string{
+		"bücher.example":     "xn--bcher-kva.example",
+		"*.BÜCHER.example":   "*.xn--bcher-kva.example",
+		"XN--bcher-kva.Test": "xn--bcher-kva.test",
+	} {
+		identifiers, err := IdentifiersOf([]string{name})
+		if err != nil || identifiers[0].Value != want {
+			t.Errorf("%s: %v %v", name, identifiers, err)
+		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"net"
 	"strings"
+	"unicode"
 
 	"github.com/go-acme/lego/v5/acme"
 	"github.com/go-acme/lego/v5/certcrypto"
+	"golang.org/x/net/idna"
 
 	"pylego/engine/fault"
 )
@@ -27,14 +29,23 @@ func ParseCSR(text string) (*x509.CertificateRequest, error) {
 	return request, nil
 }
 
+// longestCommonName is X.520's limit (RFC 5280 appendix A.1); as lego does, a longer
+// name stays an alternative name only.
+const longestCommonName = 64
+
 // CreateCSR makes a certificate request for identifiers, the first of them
-// first. There is no common name: RFC 8555 section 7.4 needs none, and CAs have dropped it.
-func CreateCSR(key crypto.Signer, identifiers []acme.Identifier) (*x509.CertificateRequest, error) {
+// first, which is the common name if there is to be one: RFC 8555 section 7.4 needs
+// none, and CAs have dropped it. mustStaple asks for the extension of RFC 7633.
+func CreateCSR(key crypto.Signer, identifiers []acme.Identifier, commonName, mustStaple bool) (*x509.CertificateRequest, error) {
 	names := make([]string, len(identifiers))
 	for i, identifier := range identifiers {
 		names[i] = identifier.Value
 	}
-	der, err := certcrypto.CreateCSR(key, certcrypto.CSROptions{SAN: names})
+	options := certcrypto.CSROptions{SAN: names, MustStaple: mustStaple}
+	if commonName && len(names[0]) <= longestCommonName {
+		options.Domain = names[0]
+	}
+	der, err := certcrypto.CreateCSR(key, options)
 	if err != nil {
 		return nil, fault.Wrap(fault.InvalidCSR, err, "cannot make a certificate request")
 	}
@@ -67,11 +78,28 @@ func identifierOf(name string) (acme.Identifier, error) {
 	if ip := net.ParseIP(name); ip != nil {
 		return acme.Identifier{Type: "ip", Value: ip.String()}, nil
 	}
-	lower := strings.ToLower(strings.TrimSuffix(name, "."))
+	lower, err := asciiName(strings.TrimSuffix(name, "."))
+	if err != nil {
+		return acme.Identifier{}, fault.New(fault.InvalidArguments, "%q is not a name that a certificate can hold: %v", name, err)
+	}
 	if err := checkName(strings.TrimPrefix(lower, "*.")); err != "" {
 		return acme.Identifier{}, fault.New(fault.InvalidArguments, "%q is not a name that a certificate can hold: %s", name, err)
 	}
 	return acme.Identifier{Type: "dns", Value: lower}, nil
+}
+
+// asciiName makes A-labels of an internationalised name (RFC 5890), whose letters
+// it maps as browsers do (RFC 5895, UTS 46).
+func asciiName(name string) (string, error) {
+	if strings.IndexFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+		return strings.ToLower(name), nil
+	}
+	rest, wildcard := strings.CutPrefix(name, "*.")
+	ascii, err := idna.Lookup.ToASCII(rest)
+	if wildcard {
+		ascii = "*." + ascii
+	}
+	return ascii, err
 }
 
 // checkName keeps what no CA can accept from the network (RFC 1035 section 2.3.1, RFC 5890 A-labels).

@@ -1,6 +1,7 @@
 package providerhost
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -34,14 +35,27 @@ var processKey = func() []byte {
 	return key
 }()
 
-// Credentials tells apart orders that must not meet at one provider: those of
-// equal provider, environment, resolvers and directory. It reveals none of them.
-func (c Config) Credentials() string {
-	return digest(c.parts())
+// Credentials tells apart what is said to a provider in the variables that count:
+// their values, whether they are given themselves or in files, and by which of
+// several names. It reveals none of them.
+func (c Config) Credentials(code string, counts func(name string) bool) string {
+	var values []string
+	for _, variable := range c.environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		if value == "" || !counts(name) {
+			continue
+		}
+		if strings.HasSuffix(name, "_FILE") {
+			value = cmp.Or(textOf(c.Directory, value), value)
+		}
+		values = append(values, value)
+	}
+	slices.Sort(values)
+	return digest(append([]string{code}, slices.Compact(values)...))
 }
 
-// hostKey is Credentials and the state of each file that a _FILE variable names:
-// a rotated credential needs a new host, for lego reads such files once.
+// hostKey is all that a host is made of, and the state of each file that a _FILE
+// variable names: a rotated credential needs a new host, for lego reads such files once.
 func (c Config) hostKey() string {
 	parts := c.parts()
 	for _, variable := range c.environment() {

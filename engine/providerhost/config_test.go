@@ -26,12 +26,47 @@ func TestWhatMakesTwoConfigsOneHost(t *testing.T) {
 	} {
 		other := base()
 		change(&other)
-		if other.hostKey() == base().hostKey() || other.Credentials() == base().Credentials() {
+		if other.hostKey() == base().hostKey() {
 			t.Error(name, "makes no difference")
 		}
 	}
 	if key := base().hostKey(); strings.Contains(key, "fake") || len(key) != 32 {
 		t.Errorf("%q", key)
+	}
+}
+
+func TestWhatMakesTwoConfigsTheSameCredentials(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.WriteFile(filepath.Join(directory, "token"), []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	credentials := func(environment ...string) string {
+		counts := func(name string) bool { return strings.HasPrefix(name, "FAKE_") }
+		return Config{Provider: "fake", Environment: environment, Directory: directory}.Credentials("fake", counts)
+	}
+	base := credentials("FAKE_USER=user", "FAKE_TOKEN=secret")
+	for name, environment := range map[string][]string{
+		"another order":       {"FAKE_TOKEN=secret", "FAKE_USER=user"},
+		"what does not count": {"FAKE_USER=user", "FAKE_TOKEN=secret", "OTHER=1"},
+		"an empty setting":    {"FAKE_USER=user", "FAKE_TOKEN=secret", "FAKE_ZONE="},
+		"another name":        {"FAKE_USER=user", "FAKE_APITOKEN=secret"},
+		"a file":              {"FAKE_USER=user", "FAKE_TOKEN_FILE=token"},
+	} {
+		if credentials(environment...) != base {
+			t.Error(name, "makes a difference")
+		}
+	}
+	for name, environment := range map[string][]string{
+		"a value":      {"FAKE_USER=user", "FAKE_TOKEN=other"},
+		"one less":     {"FAKE_TOKEN=secret"},
+		"another file": {"FAKE_USER=user", "FAKE_TOKEN_FILE=missing"},
+	} {
+		if credentials(environment...) == base {
+			t.Error(name, "makes no difference")
+		}
+	}
+	if strings.Contains(base, "secret") || len(base) != 32 {
+		t.Errorf("%q", base)
 	}
 }
 

@@ -86,6 +86,7 @@ func (c *connection) take(f frame) error {
 var (
 	errHostGone = errors.New("the provider's process has gone")
 	errHanging  = errors.New("the provider's call hangs")
+	errUnsure   = errors.New("the provider does not know what has become of the call")
 )
 
 // errProtocol is a host that writes what is no frame: nothing it says can be trusted.

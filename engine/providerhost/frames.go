@@ -12,7 +12,7 @@ import (
 
 // protocolVersion changes with the frames. Engine and host come out of one
 // build; a host of another build is told apart by it and refused.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // maxFrame bounds what one end makes the other keep in memory.
 const maxFrame = 1 << 20
@@ -75,6 +75,9 @@ type errorBody struct {
 	Cut         bool     `json:"cut,omitempty"`     // Message is only the beginning
 	Unknown     bool     `json:"unknown,omitempty"` // lego has no such provider
 	Suggestions []string `json:"suggestions,omitempty"`
+	Missing     []string `json:"missing,omitempty"` // environment variables
+	Network     bool     `json:"network,omitempty"` // its cause was the network
+	Unsure      bool     `json:"unsure,omitempty"`  // the work may have been done all the same
 }
 
 type logBody struct {

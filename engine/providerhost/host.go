@@ -32,6 +32,7 @@ type host struct {
 
 	startContext context.Context
 	cancelStart  context.CancelFunc
+	running      chan struct{} // closed when its output is captured, if it could be started
 	started      chan struct{} // closed when ready or startErr are set
 	ended        chan struct{} // closed when nothing of the process is left, also in the pool
 
@@ -55,8 +56,9 @@ func newHost(config Config, key string) *host {
 	h := &host{
 		config:  config,
 		key:     key,
-		redact:  newRedactor(secretsIn(config.Environment)),
+		redact:  newRedactor(secretsIn(config.Directory, config.Environment)),
 		born:    time.Now(),
+		running: make(chan struct{}),
 		started: make(chan struct{}),
 		ended:   make(chan struct{}),
 		leases:  map[*Lease]struct{}{},
@@ -79,6 +81,7 @@ func (h *host) live(failed func()) {
 	h.stdout = newCapture(h.process.stdout, h.redact, logLine(h.config.Provider, "stdout"))
 	h.stderr = newCapture(h.process.stderr, h.redact, logLine(h.config.Provider, "stderr"))
 	h.connection = newConnection(h.process, logFrame(h.config.Provider, h.redact))
+	close(h.running)
 	exited := make(chan string, 1)
 	go func() { exited <- h.process.wait() }()
 
@@ -170,6 +173,9 @@ func (h *host) request(ctx context.Context, kind kind, in, out any) error {
 		if decodeErr := f.decode(&answer.errorBody); decodeErr != nil {
 			return decodeErr
 		}
+		if answer.Unsure {
+			err = errors.Join(errUnsure, err)
+		}
 		return errors.Join(answer, err)
 	case f.Kind == "":
 		return err
@@ -192,7 +198,10 @@ func (h *host) describe(action string, err error) error {
 	var said []string
 	if errors.As(err, &answer) {
 		if answer.Unknown {
-			return unknownProvider(h.config.Provider, answer.Suggestions)
+			return unknownProvider(h.config.Provider, h.cleaned(answer.Suggestions))
+		}
+		if len(answer.Missing) > 0 {
+			return missingCredentials(h.config.Provider, h.redact.clean(answer.Message), h.cleaned(answer.Missing))
 		}
 		message := h.redact.clean(answer.Message)
 		if answer.Cut {
@@ -218,22 +227,31 @@ func (h *host) describe(action string, err error) error {
 		said = append(said, h.redact.clean(err.Error()))
 	}
 	text := fmt.Sprintf("DNS provider %s %s: %s", h.config.Provider, action, strings.Join(said, "; "))
-	if last := h.lastWords(); last != "" && !strings.Contains(text, last) {
-		text += fmt.Sprintf("; it last said %q", last)
-	}
-	return &fault.Error{Code: code, Detail: text, Err: cause(err)}
+	return &fault.Error{Code: code, Detail: h.quoted(text), Err: cause(err), Network: answer != nil && answer.Network}
 }
 
-func (h *host) lastWords() string {
+func (h *host) cleaned(texts []string) []string {
+	cleaned := make([]string, len(texts))
+	for i, text := range texts {
+		cleaned[i] = h.redact.clean(text)
+	}
+	return cleaned
+}
+
+// quoted adds what the host last said on stderr.
+func (h *host) quoted(text string) string {
 	h.stderr.settle()
-	return h.stderr.last()
+	if last := h.stderr.last(); last != "" && !strings.Contains(text, last) {
+		text += fmt.Sprintf("; it last said %q", last)
+	}
+	return text
 }
 
 // cause keeps what programs ask for and drops the provider's own text, which
 // may hold a secret.
 func cause(err error) error {
 	var kept []error
-	for _, known := range []error{errHostGone, errHanging, context.DeadlineExceeded, context.Canceled} {
+	for _, known := range []error{errHostGone, errHanging, errUnsure, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) {
 			kept = append(kept, known)
 		}
@@ -241,9 +259,37 @@ func cause(err error) error {
 	return errors.Join(kept...)
 }
 
+// removed are the providers of lego 4 that lego 5 has not got, with their successors.
+var removed = map[string][]string{
+	"azure":         {"azuredns"},
+	"brandit":       nil,
+	"cloudxns":      nil,
+	"dnspod":        {"tencentcloud"},
+	"googledomains": nil,
+	"iij":           {"iijdpf"},
+	"iwantmyname":   nil,
+}
+
 func unknownProvider(name string, suggestions []string) error {
-	if len(suggestions) == 0 {
-		return fault.New(fault.DNSProviderFailed, "lego has no DNS provider %q", name)
+	unknown := fault.New(fault.UnknownProvider, "lego has no DNS provider %q", name)
+	if successors, known := removed[name]; known {
+		unknown.Detail += " any more, since its version 5"
+		if unknown.Nearest = successors; len(successors) > 0 {
+			unknown.Detail += "; " + successors[0] + " has taken its place, with settings of its own"
+		}
+		return unknown
 	}
-	return fault.New(fault.DNSProviderFailed, "lego has no DNS provider %q; did you mean %s?", name, strings.Join(suggestions, " or "))
+	if unknown.Nearest = suggestions; len(suggestions) > 0 {
+		unknown.Detail += "; did you mean " + strings.Join(suggestions, " or ") + "?"
+	}
+	return unknown
+}
+
+// HowToGive is what somebody who lacks a provider's settings is told.
+const HowToGive = "give them by name to DNS01, or in the environment"
+
+func missingCredentials(provider, message string, names []string) error {
+	lacking := fault.New(fault.MissingCredentials, "DNS provider %s could not be made: %s; %s", provider, message, HowToGive)
+	lacking.Missing = names
+	return lacking
 }

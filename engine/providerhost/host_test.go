@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,6 +98,26 @@ func TestFaultsOfAProviderAreTypedErrorsThatNameIt(t *testing.T) {
 	}
 }
 
+func TestAProviderSaysWhetherTheNetworkFailedAndWhetherItMayHaveWritten(t *testing.T) {
+	p := newPool(t)
+	for action, want := range map[string]struct{ network, unsure bool }{
+		"unreachable": {network: true},
+		"undialled":   {network: true},
+		"unheard":     {network: true, unsure: true},
+		"panic":       {unsure: true},
+		"exit":        {unsure: true},
+		"fail":        {},
+	} {
+		lease := acquire(t, p, Config{Provider: "fake"})
+		var typed *fault.Error
+		err := lease.Present(context10s(t), action+".example", "t", "k")
+		if !errors.As(err, &typed) || typed.Network != want.network || Unsure(err) != want.unsure {
+			t.Errorf("%s: %+v", action, err)
+		}
+		lease.Release()
+	}
+}
+
 func TestWhatAProviderPrintsIsLogged(t *testing.T) {
 	p := newPool(t)
 	lease := acquire(t, p, Config{Provider: "fake"})
@@ -110,11 +131,14 @@ func TestWhatAProviderPrintsIsLogged(t *testing.T) {
 func TestAConstructorsFaultsAreTypedErrors(t *testing.T) {
 	for name, parts := range map[string][]string{
 		"refuse":             {"DNS provider refuse could not be made", "bad password [redacted]", `it last said "my password is [redacted]"`},
+		"lacks":              {"DNS provider lacks could not be made", "FAKE_USER,FAKE_KEY or", HowToGive},
 		"constructor-panics": {"the provider panicked: constructor boom"},
 		"constructor-dies":   {"its process ended with code 1", "constructor gives up"},
 		"cloudfare":          {`lego has no DNS provider "cloudfare"; did you mean cloudflare?`},
 		"acme_dns":           {`lego has no DNS provider "acme_dns"; did you mean acme-dns?`},
 		"no":                 {`lego has no DNS provider "no"`},
+		"azure":              {`lego has no DNS provider "azure" any more, since its version 5; azuredns has taken its place`},
+		"cloudxns":           {`lego has no DNS provider "cloudxns" any more, since its version 5`},
 		"manual":             {"`pylego lego run`"},
 		"":                   {"no DNS provider is named"},
 	} {
@@ -126,9 +150,19 @@ func TestAConstructorsFaultsAreTypedErrors(t *testing.T) {
 				defer lease.Release()
 				_, err = lease.Ready(context10s(t))
 			}
+			want := fault.DNSProviderFailed
+			switch name {
+			case "cloudfare", "acme_dns", "no", "azure", "cloudxns":
+				want = fault.UnknownProvider
+			case "lacks":
+				want = fault.MissingCredentials
+			}
 			var typed *fault.Error
-			if !errors.As(err, &typed) || typed.Code != fault.DNSProviderFailed {
+			if !errors.As(err, &typed) || typed.Code != want {
 				t.Fatalf("%T %v", err, err)
+			}
+			if name == "lacks" && !slices.Equal(typed.Missing, []string{"FAKE_USER", "FAKE_KEY", "FAKE_TOKEN"}) {
+				t.Error(typed.Missing)
 			}
 			mustContain(t, err.Error(), parts...)
 			if strings.Contains(err.Error(), "hunter2hunter2") {
@@ -149,6 +183,7 @@ func TestADeadlineEndsAHangingConstructor(t *testing.T) {
 	if !errors.As(err, &typed) || typed.Code != fault.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%T %v", err, err)
 	}
+	mustContain(t, err.Error(), "DNS provider constructor-hangs was still starting", `it last said "waiting for a metadata service"`)
 	lease.Release()
 	within(t, "the end of the host", lease.host.ended)
 }

@@ -28,6 +28,9 @@ type Lease struct {
 // gave: the former may be tried in a new host.
 func Gone(err error) bool { return errors.Is(err, errHostGone) || errors.Is(err, errHanging) }
 
+// Unsure tells an error of a call that may have done its work all the same.
+func Unsure(err error) bool { return Gone(err) || errors.Is(err, errUnsure) }
+
 // Alive reports whether a call can be made.
 func (l *Lease) Alive() bool {
 	select {
@@ -41,6 +44,16 @@ func (l *Lease) Alive() bool {
 	default:
 		return true
 	}
+}
+
+// End waits until the host has ended, and says how, and what it last said.
+func (l *Lease) End() error {
+	<-l.host.ended
+	<-l.host.started
+	if l.host.startErr != nil {
+		return l.host.startErr
+	}
+	return l.host.describe("has gone", errHostGone)
 }
 
 // Ready waits until the provider is made.
@@ -105,9 +118,13 @@ func (l *Lease) call(ctx context.Context, kind kind, in challengeBody, out any, 
 	return l.host.describe(action, err)
 }
 
-// late is a provider that is not made when its order's time is over. Its output
-// may not even be captured yet: so it is not quoted before it has started.
+// late is a provider that is not made when its order's time is over.
 func (h *host) late(err error) error {
-	text := fmt.Sprintf("DNS provider %s was still starting", h.config.Provider)
-	return contextFault(err, text)
+	late := contextFault(err, fmt.Sprintf("DNS provider %s was still starting", h.config.Provider))
+	select {
+	case <-h.running:
+		late.Detail = h.quoted(late.Detail)
+	default:
+	}
+	return late
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,10 +47,13 @@ func newFake(name string) (challenge.Provider, error) {
 		return &fake{presented: map[string]bool{}}, nil
 	case "sequential":
 		return sequentialFake{&fake{presented: map[string]bool{}}}, nil
+	case "lacks":
+		return nil, errors.New("lacks: some credentials information are missing: FAKE_USER,FAKE_KEY or some credentials information are missing: FAKE_TOKEN,FAKE_KEY")
 	case "refuse":
 		fmt.Fprintln(os.Stderr, "my password is", os.Getenv("FAKE_PASSWORD"))
 		return nil, errors.New("refuse: bad password " + os.Getenv("FAKE_PASSWORD"))
 	case "constructor-hangs":
+		fmt.Fprintln(os.Stderr, "waiting for a metadata service")
 		legolog.Info("constructor hangs " + os.Getenv("MARK"))
 		select {}
 	case "constructor-panics":
@@ -121,6 +126,12 @@ func (f *fake) Present(ctx context.Context, domain, _, _ string) error {
 		}
 		legolog.Info(fmt.Sprintf("childhang %d", child.Process.Pid))
 		select {}
+	case "unreachable":
+		return fmt.Errorf("unreachable: %w", &url.Error{Op: "Post", URL: "http://dns.example", Err: syscall.ECONNREFUSED})
+	case "unheard":
+		return fmt.Errorf("unheard: %w", &url.Error{Op: "Post", URL: "http://dns.example", Err: context.DeadlineExceeded})
+	case "undialled":
+		return fmt.Errorf("undialled: %w", &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded})
 	case "fail":
 		return errors.New("fail: the API says no")
 	}

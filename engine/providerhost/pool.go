@@ -299,9 +299,8 @@ func (p *Pool) callFailed(l *Lease, record challengeBody, hangs bool) {
 	}
 }
 
-// killIfCondemned kills a host in which a call hangs once no record is in it:
-// about 65 providers know how to delete a record only in the process that
-// created it.
+// killIfCondemned kills a host in which a call hangs once no record is in it: many
+// providers know how to delete a record only in the process that created it.
 func (p *Pool) killIfCondemned(h *host) {
 	if !h.condemned {
 		return
@@ -320,7 +319,7 @@ func distinct(keys []string) int {
 	return len(slices.Compact(keys))
 }
 
-func contextFault(err error, text string) error {
+func contextFault(err error, text string) *fault.Error {
 	code, reason := fault.Ended(err), "the call was cancelled"
 	if code == fault.DeadlineExceeded {
 		reason = "the deadline has passed"

@@ -25,7 +25,7 @@ func TestOrdersOfOneConfigShareAHostAndOthersDoNot(t *testing.T) {
 
 func TestAHostOutlivesItsLastOrderAWhile(t *testing.T) {
 	p := newPool(t)
-	p.idle = 50 * time.Millisecond
+	p.idle = 500 * time.Millisecond // longer than a busy machine takes from one order to the next
 	first := ready(t, acquire(t, p, Config{Provider: "fake"}))
 	first.Release()
 	first.Release() // twice is once
@@ -37,7 +37,7 @@ func TestAHostOutlivesItsLastOrderAWhile(t *testing.T) {
 	select {
 	case <-second.host.ended:
 		t.Fatal("ended with an order in it")
-	case <-time.After(4 * p.idle):
+	case <-time.After(2 * p.idle):
 	}
 	second.Release()
 	within(t, "the end of the idle host", second.host.ended)

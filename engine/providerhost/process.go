@@ -85,7 +85,7 @@ func startProcess(config Config) (*process, error) {
 	p, err := os.StartProcess(path, []string{"lego", "provider", config.Provider}, &os.ProcAttr{
 		Dir:   config.Directory,
 		Env:   config.environment(), // never nil: that would mean the engine's own
-		Files: []*os.File{null, hostStdout, hostStderr, hostIn, hostOut},
+		Files: hostFiles(null, hostStdout, hostStderr, hostIn, hostOut),
 		Sys:   ownGroup(),
 	})
 	if err != nil {

@@ -3,10 +3,15 @@ package providerhost
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"pylego/engine/credential"
 )
 
 // minSecret is the length from which on a value is redacted: shorter ones ("1",
@@ -16,38 +21,106 @@ const minSecret = 6
 // redacted stands where a secret stood.
 const redacted = "[redacted]"
 
-// credentialWords are what lego's providers call the variables that hold credentials.
-var credentialWords = []string{
-	"KEY", "TOKEN", "SECRET", "PASS", "PWD", "HMAC", "AUTH", "CREDENTIAL", "PRIVATE", "SESSION", "COOKIE", "OTP", "SIGNATURE",
-}
-
 // secretsIn picks from a host's environment the values that no log or error may
-// show: those of variables whose name suggests a credential, and passwords inside
-// of URLs. A variable ending in _FILE names a file: its path is no secret.
-func secretsIn(environment []string) []string {
+// show: credentials, what files of credentials hold, and what stands for one inside
+// of URLs.
+func secretsIn(directory string, environment []string) []string {
 	var secrets []string
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
-		if namesCredential(name) {
+		switch {
+		case credential.Named(name):
 			secrets = append(secrets, value)
-			continue
-		}
-		if u, err := url.Parse(value); err == nil && u.User != nil {
-			if password, ok := u.User.Password(); ok {
-				secrets = append(secrets, password)
-			}
+			secrets = append(secrets, secretsInside(value)...)
+		case credential.InFile(name):
+			secrets = append(secrets, secretsInFile(directory, value)...)
+		default:
+			secrets = append(secrets, secretsInURL(value)...)
 		}
 	}
 	slices.Sort(secrets)
 	return slices.Compact(secrets)
 }
 
-func namesCredential(name string) bool {
-	name = strings.ToUpper(name)
-	if strings.HasSuffix(name, "_FILE") {
-		return false
+// maxSecretFile bounds what is read of a file: credentials are short.
+const maxSecretFile = 64 << 10
+
+// secretsInFile are a file's text and what is secret inside of it.
+func secretsInFile(directory, path string) []string {
+	text := textOf(directory, path)
+	if text == "" {
+		return nil
 	}
-	return slices.ContainsFunc(credentialWords, func(word string) bool { return strings.Contains(name, word) })
+	return append(secretsInside(text), text)
+}
+
+// textOf is a file's text, as lego trims it. One that cannot be read is the provider's
+// to complain about.
+func textOf(directory, path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(directory, path)
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "" // a pipe would be read for the provider, or for ever
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	content, _ := io.ReadAll(io.LimitReader(file, maxSecretFile))
+	return strings.TrimSpace(string(content))
+}
+
+// secretsInside are the parts of a credential that are used one by one: the key in
+// the JSON of a Google service account, where its lines are one with escaped ends, or
+// the tokens of some providers' "a.example:token1,b.example:token2".
+func secretsInside(text string) []string {
+	var account struct {
+		PrivateKey string `json:"private_key"`
+	}
+	if json.Unmarshal([]byte(text), &account) == nil {
+		return []string{account.PrivateKey}
+	}
+	if strings.ContainsAny(text, "{\n") {
+		return nil
+	}
+	var secrets []string
+	for pair := range strings.SplitSeq(text, ",") {
+		_, secret, isPair := strings.Cut(pair, ":")
+		if !isPair {
+			secret = pair // a mistake, which the error about it quotes
+		}
+		secrets = append(secrets, strings.TrimSpace(secret))
+	}
+	return secrets
+}
+
+// secretsInURL are the password, or the user who has none, and the query's values,
+// as they are written and unescaped. It takes what url.Parse refuses, too: such a
+// setting is quoted by the error about it.
+func secretsInURL(address string) (secrets []string) {
+	_, rest, isURL := strings.Cut(address, "://")
+	if !isURL {
+		return nil
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "/")
+	if end := strings.LastIndex(authority, "@"); end >= 0 {
+		secret := authority[:end]
+		if _, password, both := strings.Cut(secret, ":"); both {
+			secret = password
+		}
+		plain, _ := url.PathUnescape(secret)
+		secrets = append(secrets, secret, plain)
+	}
+	query, _, _ = strings.Cut(query, "#")
+	for _, pair := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		_, secret, _ := strings.Cut(pair, "=")
+		plain, _ := url.QueryUnescape(secret)
+		secrets = append(secrets, secret, plain)
+	}
+	return secrets
 }
 
 // redactor blackens secrets in every shape in which a provider's SDK may print them.
@@ -90,7 +163,8 @@ func newRedactor(secrets []string) *redactor {
 
 // shapesOf lists a secret raw and URL-, JSON-, Go- and base64-escaped.
 func shapesOf(secret string) []string {
-	shapes := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]}
+	query := url.QueryEscape(secret)
+	shapes := []string{secret, query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]}
 	if quoted, err := json.Marshal(secret); err == nil {
 		shapes = append(shapes, string(quoted[1:len(quoted)-1]))
 	}

@@ -11,11 +11,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-acme/lego/v5/challenge"
@@ -54,6 +57,10 @@ func Serve(name string, construct Constructor, names []string) int {
 	}
 	child.CloseInherited()
 	child.DropSignals()
+	if err := child.EndTogether(); err != nil {
+		fmt.Fprintln(os.Stderr, "lego provider:", err)
+		return exitMisused
+	}
 
 	h := &server{
 		name:      name,
@@ -66,7 +73,11 @@ func Serve(name string, construct Constructor, names []string) int {
 
 	frames, broken := make(chan frame), make(chan error, 1)
 	go readFrames(requests, frames, broken)
-	return h.serve(frames, broken, child.Orphaned())
+	code := h.serve(frames, broken)
+	if h.alone {
+		endGroup()
+	}
+	return code
 }
 
 type server struct {
@@ -74,6 +85,8 @@ type server struct {
 	construct Constructor
 	names     []string
 	out       *frameWriter
+	orphaned  <-chan struct{} // closed when the engine has gone; from hello on
+	alone     bool            // it has gone, and does not end what the provider has started
 
 	mu       sync.Mutex
 	provider challenge.Provider
@@ -82,17 +95,19 @@ type server struct {
 
 // serve never waits for a provider: the loop must see quit, end-of-file and
 // cancel while a constructor or a call hangs. What still runs ends with the process.
-func (h *server) serve(frames <-chan frame, broken <-chan error, orphaned <-chan struct{}) int {
+func (h *server) serve(frames <-chan frame, broken <-chan error) int {
 	greeted := time.NewTimer(helloTimeout)
 	defer greeted.Stop()
 	for {
 		select {
-		case <-orphaned:
+		case <-h.orphaned:
+			h.alone = true
 			return exitDone
 		case <-greeted.C:
 			return exitDone
 		case err := <-broken:
 			if errors.Is(err, io.EOF) {
+				h.alone = true
 				return exitDone
 			}
 			fmt.Fprintln(os.Stderr, "lego provider:", err)
@@ -137,6 +152,7 @@ func (h *server) hello(f frame) (gone bool, err error) {
 	if !child.Of(hello.ParentPID) {
 		return true, nil
 	}
+	h.orphaned = child.Orphaned(hello.ParentPID)
 	if hello.Provider != h.name {
 		return false, fmt.Errorf("started for provider %q, asked for %q", h.name, hello.Provider)
 	}
@@ -215,7 +231,7 @@ func (h *server) run(f frame, work func(context.Context) (kind, any, error)) {
 			// its message on stderr; this one is in ours.
 			if r := recover(); r != nil {
 				legolog.Error("The provider panicked.", slog.String("stack", string(debug.Stack())))
-				h.fail(f.ID, errorBody{Message: fmt.Sprintf("the provider panicked: %v", r)})
+				h.fail(f.ID, errorBody{Message: fmt.Sprintf("the provider panicked: %v", r), Unsure: true})
 			}
 		}()
 		kind, body, err := work(ctx)
@@ -240,11 +256,41 @@ func (h *server) cancel(id uint64) {
 // describe tells an unknown name, which lego reports as plain text, from a
 // provider that lacks its settings.
 func (h *server) describe(err error) errorBody {
-	body := errorBody{Message: err.Error()}
+	// Also what http.Client says, which wraps what happened as a net.Error.
+	body := errorBody{Message: err.Error(), Network: errors.As(err, new(net.Error)), Unsure: unheard(err)}
 	if strings.HasPrefix(body.Message, "unrecognized DNS provider") && !slices.Contains(h.names, h.name) {
 		body.Unknown, body.Suggestions = true, Nearest(h.name, h.names)
 	}
+	body.Missing = missing(body.Message)
 	return body
+}
+
+// unheard tells a request that was sent, perhaps, and whose answer did not come.
+func unheard(err error) bool {
+	var operation *net.OpError
+	if errors.As(err, &operation) && operation.Op == "dial" {
+		return false
+	}
+	var failed net.Error
+	return errors.As(err, &failed) && failed.Timeout() || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// lacking is how lego's package env begins its list of variables that have no value.
+var lacking = regexp.MustCompile(`credentials information are missing: ([A-Z0-9_]+(?:,[A-Z0-9_]+)*)`)
+
+// missing are the variables that a constructor's error names. Where there are two
+// ways to log in, it names those of both.
+func missing(message string) []string {
+	var names []string
+	for _, match := range lacking.FindAllStringSubmatch(message, -1) {
+		for _, name := range strings.Split(match[1], ",") {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 func (h *server) fail(id uint64, body errorBody) {
@@ -256,6 +302,7 @@ func (h *server) fail(id uint64, body errorBody) {
 // that cannot be heard is of no use, and may hold credentials.
 func (h *server) answer(id uint64, kind kind, body any) {
 	if err := h.out.write(id, kind, body); err != nil {
+		endGroup()
 		os.Exit(exitFailed)
 	}
 }

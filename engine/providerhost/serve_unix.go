@@ -15,6 +15,11 @@ const (
 	answersFD  = 4
 )
 
+// hostFiles are those that a host inherits, by their descriptors.
+func hostFiles(stdin, stdout, stderr, requests, answers *os.File) []*os.File {
+	return []*os.File{stdin, stdout, stderr, requestsFD: requests, answersFD: answers}
+}
+
 // hostPipes takes the inherited descriptors away from programs that a provider
 // starts (lego's exec provider, credential helpers of SDKs): one that outlived
 // the host would keep the engine waiting for end-of-file.

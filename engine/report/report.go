@@ -8,6 +8,7 @@ type Kind string
 const (
 	AccountReady   Kind = "account"
 	OrderCreated   Kind = "order"
+	OrderResumed   Kind = "order_resumed" // one that was begun before
 	Authorization  Kind = "authorization"
 	Waiting        Kind = "waiting" // in line for something that only one order may use
 	Presented      Kind = "presented"
@@ -25,8 +26,8 @@ const (
 
 // Kinds lists every kind; Python's list is checked against it.
 var Kinds = []Kind{
-	AccountReady, AccountRenewed, OrderCreated, Authorization, Waiting, Presented, Propagated,
-	Triggered, Validated, AttemptFailed, Finalized, Issued, CleanedUp, CleanUpFailed, Retrying,
+	AccountReady, AccountRenewed, OrderCreated, OrderResumed, Authorization, Waiting, Presented,
+	Propagated, Triggered, Validated, AttemptFailed, Finalized, Issued, CleanedUp, CleanUpFailed, Retrying,
 }
 
 // Event is one step. A wildcard's Identifier begins with "*.".

@@ -12,7 +12,7 @@ import (
 // the most, so that a flood from one place pushes out nothing but itself.
 type crowd struct {
 	net.Listener
-	most int
+	most func() int
 
 	mu   sync.Mutex
 	open []*guest // in the order of their coming
@@ -42,7 +42,7 @@ func (c *crowd) enter(g *guest) (dropped *guest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open = append(c.open, g)
-	if len(c.open) <= c.most {
+	if len(c.open) <= c.most() {
 		return nil
 	}
 	held := map[string]int{}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,10 +39,10 @@ func isReset(t *testing.T, connection net.Conn) {
 func TestAFullHouseAnswersTheNextOne(t *testing.T) {
 	port := freePort(t)
 	answer := answerFor("a.example", "token")
-	for _, s := range []*Solver{HTTP01("127.0.0.1", port), TLSALPN01("127.0.0.1", port)} {
+	for _, s := range []*Solver{HTTP01("127.0.0.1", port, ""), TLSALPN01("127.0.0.1", port)} {
 		present(t, s, answer)
 		oldest := connect(t, port, "127.0.0.1")
-		for range maxConnections {
+		for range maxConnections + perAnswer {
 			connect(t, port, "127.0.0.1")
 		}
 		isReset(t, oldest)
@@ -56,12 +57,30 @@ func TestAFullHouseAnswersTheNextOne(t *testing.T) {
 	}
 }
 
+func TestThereIsRoomForTheValidationsOfManyOrders(t *testing.T) {
+	port := freePort(t)
+	s := HTTP01("127.0.0.1", port, "")
+	const orders = 100
+	for i := range orders {
+		present(t, s, answerFor("a.example", "token"+strconv.Itoa(i)))
+	}
+	oldest := connect(t, port, "127.0.0.1")
+	for range maxConnections + perAnswer*orders - 2 {
+		connect(t, port, "127.0.0.1")
+	}
+	_, _ = io.WriteString(oldest, "GET "+challengePath+"token0 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	body, err := io.ReadAll(oldest)
+	if err != nil || !strings.Contains(string(body), "token0.") {
+		t.Errorf("%q %v", body, err)
+	}
+}
+
 func TestAFloodPushesOutOnlyItself(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs a second address of loopback")
 	}
 	port := freePort(t)
-	s := HTTP01("127.0.0.1", port)
+	s := HTTP01("127.0.0.1", port, "")
 	present(t, s, answerFor("a.example", "token"))
 	slow := connect(t, port, "127.0.0.1") // a CA far away, whose request is still on its way
 	first := connect(t, port, "127.0.0.2")
@@ -79,7 +98,7 @@ func TestAFloodPushesOutOnlyItself(t *testing.T) {
 
 func TestAnEndlessHeaderIsCutOff(t *testing.T) {
 	port := freePort(t)
-	s := HTTP01("127.0.0.1", port)
+	s := HTTP01("127.0.0.1", port, "")
 	present(t, s, answerFor("a.example", "token"))
 	connection := connect(t, port, "127.0.0.1")
 	_ = connection.SetDeadline(time.Now().Add(5 * time.Second))
@@ -112,7 +131,7 @@ func TestACrowdForgetsWhoHasGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	c := &crowd{Listener: listener, most: 2}
+	c := &crowd{Listener: listener, most: func() int { return 2 }}
 	port := listener.Addr().(*net.TCPAddr).Port
 	var accepted []net.Conn
 	for range 3 {

@@ -31,16 +31,17 @@ type httpAnswers struct {
 // pending authorization, and with it the same token.
 type held struct {
 	acme.Answer
+	header string // that tells which name was asked for; "" is Host
 	orders int
 }
 
 func newHTTPAnswers() *httpAnswers { return &httpAnswers{byToken: map[string]*held{}} }
 
-func (h *httpAnswers) add(_ context.Context, answer acme.Answer) error {
+func (h *httpAnswers) add(_ context.Context, answer acme.Answer, hostHeader string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.byToken[answer.Token] == nil {
-		h.byToken[answer.Token] = &held{Answer: answer}
+		h.byToken[answer.Token] = &held{Answer: answer, header: hostHeader}
 	}
 	h.byToken[answer.Token].orders++
 	return nil
@@ -60,6 +61,12 @@ func (h *httpAnswers) remove(answer acme.Answer) {
 }
 
 func (h *httpAnswers) seen(answer acme.Answer) <-chan struct{} { return h.channel(answer.Token) }
+
+func (h *httpAnswers) count() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.byToken)
+}
 
 func (h *httpAnswers) serve(listener net.Listener) (stop func()) {
 	server := &http.Server{
@@ -90,7 +97,7 @@ func (h *httpAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.RLock()
 	answer, known := h.byToken[token]
 	h.mu.RUnlock()
-	if !found || !known || r.Method != http.MethodGet && r.Method != http.MethodHead || !sameHost(r.Host, answer.Identifier.Value) {
+	if !found || !known || r.Method != http.MethodGet && r.Method != http.MethodHead || !sameHost(askedFor(r, answer.header), answer.Identifier.Value) {
 		http.NotFound(w, r)
 		return
 	}
@@ -98,6 +105,25 @@ func (h *httpAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer.KeyAuthorization)
 	_ = http.NewResponseController(w).Flush() // the CA has it before we say so
 	h.notify(token)
+}
+
+// askedFor is the name that a request was for before a proxy changed its Host: the
+// first of the header's values, as in lego. Forwarded is RFC 7239's.
+func askedFor(r *http.Request, header string) string {
+	if header == "" || strings.EqualFold(header, "Host") {
+		return r.Host
+	}
+	first, _, _ := strings.Cut(r.Header.Get(header), ",")
+	if !strings.EqualFold(header, "Forwarded") {
+		return strings.TrimSpace(first)
+	}
+	for pair := range strings.SplitSeq(first, ";") {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "host") {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return ""
 }
 
 // sameHost compares a Host header, with or without a port, with an identifier.

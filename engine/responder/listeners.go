@@ -23,6 +23,9 @@ const (
 	// maxConnections at once on one listener. Validations come from a handful of
 	// places; the rest is the Internet's noise.
 	maxConnections = 256
+	// perAnswer is for each answer in addition: hundreds of orders are validated at
+	// once, each from several places, which may all come from one address.
+	perAnswer = 8
 	// busyFor is how long a port that another process holds is asked for again.
 	busyFor   = 5 * time.Second
 	busyRetry = 100 * time.Millisecond
@@ -33,22 +36,32 @@ const (
 // Solver makes one order's answers visible on one port. It is made by HTTP01 or
 // TLSALPN01 and released when the order ends.
 type Solver struct {
-	kind string
-	key  key
+	kind   string
+	header string
+	key    key
 
 	mu        sync.Mutex
 	server    *server // set by Prepare
 	presented []acme.Answer
 }
 
-// HTTP01 answers RFC 8555 section 8.3 on host:port; host "" is every interface.
-func HTTP01(host string, port int) *Solver {
-	return &Solver{kind: "http-01", key: key{"http-01", net.JoinHostPort(host, strconv.Itoa(port))}}
+// HTTP01 answers RFC 8555 section 8.3 on host:port; host "" is every interface. The
+// header tells which name was asked for; "" is Host.
+func HTTP01(host string, port int, header string) *Solver {
+	return &Solver{kind: "http-01", header: header, key: key{"http-01", "tcp", net.JoinHostPort(host, strconv.Itoa(port))}}
 }
 
 // TLSALPN01 answers RFC 8737 on host:port.
 func TLSALPN01(host string, port int) *Solver {
-	return &Solver{kind: "tls-alpn-01", key: key{"tls-alpn-01", net.JoinHostPort(host, strconv.Itoa(port))}}
+	return &Solver{kind: "tls-alpn-01", key: key{"tls-alpn-01", "tcp", net.JoinHostPort(host, strconv.Itoa(port))}}
+}
+
+// Over keeps to one version of IP, 4 or 6, as lego's --ipv4only and --ipv6only do; 0 is either.
+func (s *Solver) Over(version int) *Solver {
+	if version != 0 {
+		s.key.network = "tcp" + strconv.Itoa(version)
+	}
+	return s
 }
 
 // Type is the challenge's type.
@@ -81,7 +94,7 @@ func (s *Solver) Present(ctx context.Context, answer acme.Answer) error {
 	if err := s.Prepare(ctx); err != nil {
 		return err
 	}
-	if err := s.server.answers.add(ctx, answer); err != nil {
+	if err := s.server.answers.add(ctx, answer, s.header); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -110,13 +123,14 @@ func (s *Solver) Seen(answer acme.Answer) <-chan struct{} { return s.server.answ
 
 // answers is what a server knows: which answer belongs to a request.
 type answers interface {
-	add(context.Context, acme.Answer) error
+	add(ctx context.Context, answer acme.Answer, hostHeader string) error
 	remove(acme.Answer)
 	seen(acme.Answer) <-chan struct{}
+	count() int
 	serve(net.Listener) (stop func())
 }
 
-type key struct{ kind, address string }
+type key struct{ kind, network, address string }
 
 type server struct {
 	answers answers
@@ -191,7 +205,7 @@ func (s *server) start(ctx context.Context, k key) {
 	} else {
 		s.answers = newTLSAnswers()
 	}
-	stop := s.answers.serve(&crowd{Listener: listener, most: maxConnections})
+	stop := s.answers.serve(&crowd{Listener: listener, most: func() int { return maxConnections + perAnswer*s.answers.count() }})
 	s.stop = func() {
 		hangUp(listener)
 		stop()
@@ -203,7 +217,7 @@ func (s *server) start(ctx context.Context, k key) {
 func listen(ctx context.Context, k key) (net.Listener, error) {
 	began := time.Now()
 	for {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", k.address)
+		listener, err := (&net.ListenConfig{}).Listen(ctx, k.network, k.address)
 		switch {
 		case err == nil:
 			return listener, nil

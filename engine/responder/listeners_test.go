@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +25,8 @@ import (
 // freePort finds a port below the ephemeral ones, which a connection could take.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for port := 11000; port < 15000; port++ {
+	for range 100 {
+		port := 11000 + rand.IntN(4000)
 		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			_ = listener.Close()
 			return port
@@ -72,7 +76,7 @@ func ask(t *testing.T, port int, method, host, path string) (int, string) {
 
 func TestHTTP01AnswersNothingElse(t *testing.T) {
 	port := freePort(t)
-	s := HTTP01("127.0.0.1", port)
+	s := HTTP01("127.0.0.1", port, "")
 	answer := answerFor("a.example", "token-1")
 	present(t, s, answer, answerFor("127.0.0.1", "token-2"), answerFor("::1", "token-3"))
 	for _, test := range []struct {
@@ -108,7 +112,7 @@ func TestHTTP01AnswersNothingElse(t *testing.T) {
 
 func TestEachRequestForAnAnswerIsSeen(t *testing.T) {
 	port := freePort(t)
-	s := HTTP01("127.0.0.1", port)
+	s := HTTP01("127.0.0.1", port, "")
 	answer := answerFor("a.example", "token")
 	present(t, s, answer)
 	seen := s.Seen(answer)
@@ -127,7 +131,7 @@ func TestEachRequestForAnAnswerIsSeen(t *testing.T) {
 func TestAnAnswerOfTwoOrdersStaysUntilBothCleanUp(t *testing.T) {
 	port := freePort(t)
 	answer := answerFor("a.example", "token")
-	first, second := HTTP01("127.0.0.1", port), HTTP01("127.0.0.1", port)
+	first, second := HTTP01("127.0.0.1", port, ""), HTTP01("127.0.0.1", port, "")
 	present(t, first, answer)
 	present(t, second, answer)
 	for _, want := range []int{200, 404} {
@@ -230,7 +234,7 @@ func TestARefusedAcceptDoesNotEndTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := newTLSAnswers()
-	if err := answers.add(t.Context(), answerFor("a.example", "token")); err != nil {
+	if err := answers.add(t.Context(), answerFor("a.example", "token"), ""); err != nil {
 		t.Fatal(err)
 	}
 	defer answers.serve(&failing{Listener: listener})()
@@ -243,4 +247,25 @@ func TestARefusedAcceptDoesNotEndTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = connection.Close()
+}
+
+func TestAListenerMayKeepToOneVersionOfIP(t *testing.T) {
+	if listener, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skip("there is no IPv6 here")
+	} else {
+		_ = listener.Close()
+	}
+	for version, others := range map[int][]string{0: nil, 4: {"::1"}, 6: {"127.0.0.1"}} {
+		port := freePort(t)
+		present(t, HTTP01("", port, "").Over(version), answerFor("a.example", "token-1"))
+		for _, address := range []string{"127.0.0.1", "::1"} {
+			connection, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+			if err == nil {
+				_ = connection.Close()
+			}
+			if reached := err == nil; reached == slices.Contains(others, address) {
+				t.Errorf("over version %d %s is reached: %v", version, address, reached)
+			}
+		}
+	}
 }

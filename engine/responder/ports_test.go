@@ -30,7 +30,7 @@ func TestABusyPortIsWaitedForAndNamed(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	port := listener.Addr().(*net.TCPAddr).Port
 	began := time.Now()
-	err = HTTP01("127.0.0.1", port).Prepare(t.Context())
+	err = HTTP01("127.0.0.1", port, "").Prepare(t.Context())
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("127.0.0.1:%d", port)) || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("%v", err)
 	}
@@ -42,7 +42,7 @@ func TestABusyPortIsWaitedForAndNamed(t *testing.T) {
 func TestAPortFreedMeanwhileIsTaken(t *testing.T) {
 	port := freePort(t)
 	listener := hold(t, port)
-	s := HTTP01("127.0.0.1", port)
+	s := HTTP01("127.0.0.1", port, "")
 	defer s.Release()
 	ready := make(chan error)
 	go func() { ready <- s.Prepare(t.Context()) }()
@@ -57,7 +57,7 @@ func TestWaitingForAPortEndsWithTheContext(t *testing.T) {
 	hold(t, port)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := HTTP01("127.0.0.1", port).Prepare(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := HTTP01("127.0.0.1", port, "").Prepare(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }
@@ -65,25 +65,28 @@ func TestWaitingForAPortEndsWithTheContext(t *testing.T) {
 func TestAnotherOrdersDeadlineIsNotOurs(t *testing.T) {
 	port := freePort(t)
 	listener := hold(t, port)
-	var running sync.WaitGroup
-	for i := range 16 {
-		running.Go(func() {
-			ctx, cancel := t.Context(), context.CancelFunc(func() {})
-			if i%2 == 0 { // half of them give up while the port is busy
-				ctx, cancel = context.WithTimeout(ctx, time.Duration(i)*time.Millisecond)
-			}
+	var patient, hasty sync.WaitGroup
+	for i := range 8 {
+		hasty.Go(func() { // these give up while the port is busy
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(2*i)*time.Millisecond)
 			defer cancel()
-			s := HTTP01("127.0.0.1", port)
+			s := HTTP01("127.0.0.1", port, "")
 			defer s.Release()
-			if err := s.Prepare(ctx); (err == nil) != (i%2 == 1) {
-				t.Errorf("%d: %v", i, err)
+			if err := s.Prepare(ctx); err == nil {
+				t.Errorf("%d listens where another does", i)
 			}
-			if i == 0 {
-				time.AfterFunc(100*time.Millisecond, func() { _ = listener.Close() })
+		})
+		patient.Go(func() {
+			s := HTTP01("127.0.0.1", port, "")
+			defer s.Release()
+			if err := s.Prepare(t.Context()); err != nil {
+				t.Errorf("%d: %v", i, err)
 			}
 		})
 	}
-	running.Wait()
+	hasty.Wait()
+	_ = listener.Close()
+	patient.Wait()
 	hold(t, port)
 }
 
@@ -91,7 +94,7 @@ func TestTheLastOneClosesThePort(t *testing.T) {
 	port := freePort(t)
 	var solvers []*Solver
 	for range 64 {
-		s := HTTP01("127.0.0.1", port)
+		s := HTTP01("127.0.0.1", port, "")
 		if err := s.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}

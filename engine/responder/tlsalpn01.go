@@ -54,7 +54,7 @@ type shown struct {
 func newTLSAnswers() *tlsAnswers { return &tlsAnswers{byName: map[string]*shown{}} }
 
 // add waits for another order's answer under the same name to go.
-func (t *tlsAnswers) add(ctx context.Context, answer acme.Answer) error {
+func (t *tlsAnswers) add(ctx context.Context, answer acme.Answer, _ string) error {
 	certificate, err := challengeCertificate(answer)
 	if err != nil {
 		return fault.Wrap(fault.CertificateObtainFailed, err, "cannot make the tls-alpn-01 certificate of %s", answer.Name())
@@ -89,6 +89,12 @@ func (t *tlsAnswers) remove(answer acme.Answer) {
 }
 
 func (t *tlsAnswers) seen(answer acme.Answer) <-chan struct{} { return t.channel(answer.Token) }
+
+func (t *tlsAnswers) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.byName)
+}
 
 func (t *tlsAnswers) serve(listener net.Listener) (stop func()) {
 	running, cancel := context.WithCancel(context.Background())

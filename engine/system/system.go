@@ -1,4 +1,4 @@
-// Package system has the two small things that every room asks of the machine.
+// Package system has the few small things that every room asks of the machine.
 package system
 
 import (
@@ -15,6 +15,18 @@ func FileState(path string) string {
 		return "unreadable"
 	}
 	return fmt.Sprintf("%d %d %d", inode(info), info.ModTime().UnixNano(), info.Size())
+}
+
+// Outliving is a context that ends a while after ctx: what changes something
+// elsewhere and is broken off may still do so later, after it has been undone.
+func Outliving(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := context.AfterFunc(ctx, func() {
+		if err := Sleep(longer, grace); err == nil {
+			cancel()
+		}
+	})
+	return longer, func() { ended(); cancel() }
 }
 
 // Sleep waits, or ends with the context.

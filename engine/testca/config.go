@@ -39,6 +39,11 @@ type Config struct {
 	HTTPPort int `json:"http_port"`
 	TLSPort  int `json:"tls_port"`
 
+	// Where the directory, the DNS and the endpoint for httpreq are; 0: free ports.
+	Port        int `json:"port"`
+	DNSPort     int `json:"dns_port"`
+	HTTPReqPort int `json:"httpreq_port"`
+
 	Strict    bool     `json:"strict"`    // Pebble's strict mode
 	Addresses []string `json:"addresses"` // what every name resolves to; none: 127.0.0.1
 }
@@ -83,6 +88,9 @@ func (cfg *Config) check() error {
 		{"alternate_roots", cfg.AlternateRoots, 0, 10},
 		{"http_port", cfg.HTTPPort, 0, 65535},
 		{"tls_port", cfg.TLSPort, 0, 65535},
+		{"port", cfg.Port, 0, 65535},
+		{"dns_port", cfg.DNSPort, 0, 65535},
+		{"httpreq_port", cfg.HTTPReqPort, 0, 65535},
 	} {
 		if number.value < number.low || number.value > number.high {
 			return fault.New(fault.InvalidArguments, "%s must be %d to %d, not %d",

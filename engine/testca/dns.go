@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,11 +44,11 @@ func newDNS(addresses []netip.Addr) *DNS {
 	return d
 }
 
-// start listens on one port for both UDP and TCP.
-func (d *DNS) start(ctx context.Context) (string, error) {
-	packets, listener, err := listenBoth(ctx)
+// start listens on one port for both UDP and TCP, a free one for 0.
+func (d *DNS) start(ctx context.Context, port int) (string, error) {
+	packets, listener, err := listenBoth(ctx, port)
 	if err != nil {
-		return "", fault.Wrap(fault.NetworkError, err, "the test CA's DNS cannot listen on %s", loopback)
+		return "", fault.Wrap(fault.NetworkError, err, "the test CA's DNS cannot listen on %s:%d", loopback, port)
 	}
 
 	for _, server := range []*dns.Server{{PacketConn: packets}, {Listener: listener}} {
@@ -79,11 +80,11 @@ func (d *DNS) serve(server *dns.Server) error {
 }
 
 // listenBoth tries again where the free UDP port it got is taken for TCP.
-func listenBoth(ctx context.Context) (packets net.PacketConn, listener net.Listener, err error) {
+func listenBoth(ctx context.Context, port int) (packets net.PacketConn, listener net.Listener, err error) {
 	var config net.ListenConfig
 
 	for range 20 {
-		if packets, err = config.ListenPacket(ctx, "udp", net.JoinHostPort(loopback, "0")); err != nil {
+		if packets, err = config.ListenPacket(ctx, "udp", net.JoinHostPort(loopback, strconv.Itoa(port))); err != nil {
 			return nil, nil, err
 		}
 

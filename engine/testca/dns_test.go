@@ -165,6 +165,14 @@ func TestADelayHoldsForItsNameOnly(t *testing.T) {
 	}
 }
 
+func TestAValidationWaitsForADNSThatIsBusy(t *testing.T) {
+	t.Parallel()
+
+	server := start(t, Config{})
+	server.DNS().SetDelay("_acme-challenge.busy.example", 2500*time.Millisecond)
+	obtain(t, server, newAccount(t, server), "dns-01", "busy.example")
+}
+
 func TestClearForgets(t *testing.T) {
 	t.Parallel()
 

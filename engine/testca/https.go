@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -98,14 +99,16 @@ func makeIdentity() (*identity, error) {
 	}, nil
 }
 
-// serve listens on a free port until Close: HTTPS (1.1 and 2) with an identity,
-// plain HTTP without. It gives the URL.
-func (s *Server) serve(ctx context.Context, handler http.Handler, identity *identity) (string, error) {
+// serve listens on a port until Close, a free one for 0: HTTPS (1.1 and 2) with an
+// identity, plain HTTP without. It gives the URL.
+func (s *Server) serve(ctx context.Context, port int, handler http.Handler, identity *identity) (string, error) {
 	var config net.ListenConfig
 
-	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
+	address := net.JoinHostPort(loopback, strconv.Itoa(port))
+
+	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return "", fault.Wrap(fault.NetworkError, err, "the test CA cannot listen on %s", loopback)
+		return "", fault.Wrap(fault.NetworkError, err, "the test CA cannot listen on %s", address)
 	}
 
 	running, stop := context.WithCancel(context.Background())

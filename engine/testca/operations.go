@@ -107,6 +107,38 @@ func StopServer(_ context.Context, in ServerID, _ report.Reporter) (Done, error)
 	return Done{}, server.Close()
 }
 
+// RenewalInfo is what a server is to answer about a certificate of its (RFC 9773).
+type RenewalInfo struct {
+	ServerID
+
+	Certificate string `json:"certificate"` // PEM
+	Answer      string `json:"answer"`      // as it is: it need not be JSON
+}
+
+// SetRenewalInfo replaces a server's answer about one certificate.
+func SetRenewalInfo(_ context.Context, in RenewalInfo, _ report.Reporter) (Done, error) {
+	server, err := in.server()
+	if err != nil {
+		return Done{}, err
+	}
+
+	return Done{}, server.SetRenewalInfo(in.Certificate, in.Answer)
+}
+
+// RestartServer lets a server lose everything but its addresses.
+func RestartServer(_ context.Context, in ServerID, _ report.Reporter) (ServerInfo, error) {
+	server, err := in.server()
+	if err != nil {
+		return ServerInfo{}, err
+	}
+
+	if err := server.Restart(); err != nil {
+		return ServerInfo{}, err
+	}
+
+	return ServerInfo{in, server.Info()}, nil
+}
+
 // ConfigureDNS changes a server's DNS and says what it then holds.
 func ConfigureDNS(_ context.Context, in DNSChanges, _ report.Reporter) (DNSState, error) {
 	server, err := in.server()

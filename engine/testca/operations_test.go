@@ -51,6 +51,15 @@ func TestOperationsFromStartToStop(t *testing.T) {
 		t.Errorf("%+v, %v", state, err)
 	}
 
+	again, err := RestartServer(ctx, id, report.Discard)
+	if err != nil || again.Directory != started.Directory || again.TrustRoot != started.TrustRoot || again.Roots[0] == started.Roots[0] {
+		t.Errorf("%+v, %v", again, err)
+	}
+
+	if _, err := SetRenewalInfo(ctx, RenewalInfo{id, again.TrustRoot, "{}"}, report.Discard); err == nil {
+		t.Error("this is no certificate that it has issued")
+	}
+
 	if _, err := StopServer(ctx, id, report.Discard); err != nil {
 		t.Error(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/letsencrypt/pebble/v2/ca"
@@ -19,6 +20,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+	"github.com/miekg/dns"
 
 	"pylego/engine/fault"
 )
@@ -58,10 +60,13 @@ func newPebble(cfg Config, resolver string) (built *pebble, err error) {
 
 	issuer := ca.New(logger, store, "", cfg.KeyAlgorithm, cfg.AlternateRoots, cfg.ChainLength, cfg.profiles())
 
-	var front wfe.WebFrontEndImpl
+	var (
+		validator *va.VAImpl
+		front     wfe.WebFrontEndImpl
+	)
 
 	err = withEnvironment(cfg.environment(), func() {
-		validator := va.New(logger, cfg.HTTPPort, cfg.TLSPort, cfg.Strict, resolver, store)
+		validator = va.New(logger, cfg.HTTPPort, cfg.TLSPort, cfg.Strict, resolver, store)
 		front = wfe.New(logger, store, validator, issuer, []string{caaIdentity}, cfg.Strict,
 			len(cfg.ExternalAccounts) > 0, cfg.RetryAfterAuthz, cfg.RetryAfterOrder)
 	})
@@ -70,12 +75,15 @@ func newPebble(cfg Config, resolver string) (built *pebble, err error) {
 	}
 
 	if cfg.AuthzReuse == 0 {
-		if err := neverReuse(&front); err != nil {
-			return nil, fault.Wrap(fault.EngineError, err, "the settings could not be handed to Pebble")
-		}
+		err = neverReuse(&front)
 	}
 
-	orders := &ledger{next: &lockups{next: front.Handler(), store: store}, store: store, accounts: map[string]bool{}}
+	if err = errors.Join(err, askPatiently(validator)); err != nil {
+		return nil, fault.Wrap(fault.EngineError, err, "the settings could not be handed to Pebble")
+	}
+
+	guarded := &renewals{next: &lockups{next: front.Handler(), store: store}, store: store}
+	orders := &ledger{next: guarded, store: store, accounts: map[string]bool{}}
 
 	return &pebble{ca: issuer, acme: orders, management: front.ManagementHandler()}, nil
 }
@@ -90,6 +98,22 @@ func neverReuse(front *wfe.WebFrontEndImpl) error {
 	}
 
 	reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().SetInt(-1)
+
+	return nil
+}
+
+// validationTime is how long Pebble waits at each step of a validation.
+const validationTime = 15 * time.Second
+
+// askPatiently has Pebble wait for the DNS as long as for whoever is validated. By its
+// default of two seconds a machine that is very busy would fail a test by chance.
+func askPatiently(validator *va.VAImpl) error {
+	field := reflect.ValueOf(validator).Elem().FieldByName("dnsClient")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*dns.Client]() || field.IsNil() {
+		return errors.New("this version of Pebble keeps its DNS client elsewhere")
+	}
+
+	(*(**dns.Client)(unsafe.Pointer(field.UnsafeAddr()))).Timeout = validationTime
 
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"sync"
 
 	"pylego/engine/fault"
 )
@@ -17,45 +16,48 @@ const (
 	highestPort = 32000
 )
 
-var reservations = struct {
-	sync.Mutex
-	ports map[int]bool
-}{ports: map[int]bool{}}
+// reservation is a port that callers were told. Nothing listens on it: that is for the
+// caller's responder.
+type reservation struct {
+	port int
+	// mark holds the UDP port of the same number, which no responder minds, so that no
+	// other server is told the port: of this process, or of another worker of pytest-xdist's.
+	mark net.PacketConn
+}
 
-// reservePort finds a port that is free now and that no other server of this
-// process was told. Nothing listens on it: that is for the caller's responder.
-func reservePort() (int, error) {
-	reservations.Lock()
-	defer reservations.Unlock()
-
+func reservePort() (reservation, error) {
 	var last error
 
 	for range 200 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
-		if reservations.ports[port] {
-			continue
+		reserved, err := reserve(lowestPort + rand.IntN(highestPort-lowestPort))
+		if err == nil {
+			return reserved, nil
 		}
 
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-		if err != nil {
-			last = err
-			continue
-		}
-
-		if last = listener.Close(); last == nil {
-			reservations.ports[port] = true
-			return port, nil
-		}
+		last = err
 	}
 
-	return 0, fault.Wrap(fault.NetworkError, last, "no free port on %s for the test CA", loopback)
+	return reservation{}, fault.Wrap(fault.NetworkError, last, "no free port on %s for the test CA", loopback)
 }
 
-func releasePorts(ports []int) {
-	reservations.Lock()
-	defer reservations.Unlock()
+// reserve takes a port that is free now.
+func reserve(port int) (reservation, error) {
+	address := net.JoinHostPort(loopback, strconv.Itoa(port))
 
-	for _, port := range ports {
-		delete(reservations.ports, port)
+	mark, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return reservation{}, err
 	}
+
+	listener, err := net.Listen("tcp", address)
+	if err == nil {
+		err = listener.Close()
+	}
+
+	if err != nil {
+		_ = mark.Close()
+		return reservation{}, err
+	}
+
+	return reservation{port, mark}, nil
 }

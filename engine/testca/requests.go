@@ -2,8 +2,11 @@ package testca
 
 import "strings"
 
-// noncePath is where Pebble gives nonces.
-const noncePath = "/nonce-plz"
+// Where Pebble gives nonces and certificates.
+const (
+	noncePath       = "/nonce-plz"
+	certificatePath = "/certZ/"
+)
 
 // kinds are Pebble's paths, which it makes up on purpose, in the terms of RFC
 // 8555 (section 7.1) and RFC 9773 (renewalInfo). A path that ends in "/" is
@@ -20,7 +23,7 @@ var kinds = []struct{ path, kind string }{
 	{"/authZ/", "authorization"},
 	{"/chalZ/", "challenge"},
 	{"/finalize-order/", "finalize"},
-	{"/certZ/", "certificate"},
+	{certificatePath, "certificate"},
 	{"/revoke-cert", "revokeCert"},
 	{"/draft-ietf-acme-ari-03/renewalInfo/", "renewalInfo"},
 }

@@ -5,23 +5,32 @@
 package testca
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/letsencrypt/pebble/v2/wfe"
 
 	"pylego/engine/fault"
+	"pylego/engine/transport"
 )
 
 // Server is a running CA with its DNS.
 type Server struct {
-	info     Info
-	dns      *DNS
-	faults   *middleware
-	orders   *ledger
-	reserved []int
+	config     Config
+	dns        *DNS
+	faults     *middleware
+	acme       replaceable // Pebble's two handlers
+	management replaceable
+
+	mu     sync.Mutex
+	info   Info
+	orders *ledger
 
 	closeOnce sync.Once
 	closers   []func() error
@@ -48,18 +57,16 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 		return err
 	}
 
-	if err := s.startDNS(ctx, cfg.Addresses); err != nil {
+	if err := s.startDNS(ctx, cfg); err != nil {
 		return err
 	}
 
-	pebble, err := newPebble(cfg, s.info.DNS)
-	if err != nil {
+	s.config = cfg
+	if err := s.Restart(); err != nil {
 		return err
 	}
 
-	s.info.Roots, s.info.Intermediates = pebble.chains()
-	s.orders = pebble.acme
-	s.faults = &middleware{next: pebble.acme}
+	s.faults = &middleware{next: &s.acme}
 
 	identity, err := newIdentity()
 	if err != nil {
@@ -68,7 +75,7 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 
 	s.info.TrustRoot = identity.root
 
-	acmeURL, err := s.serve(ctx, s.faults, identity)
+	acmeURL, err := s.serve(ctx, cfg.Port, s.faults, identity)
 	if err != nil {
 		return err
 	}
@@ -77,11 +84,11 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 
 	// A listener of its own, so that no fault stands in the way of a test that
 	// asks what the CA thinks.
-	if s.info.Management, err = s.serve(ctx, pebble.management, identity); err != nil {
+	if s.info.Management, err = s.serve(ctx, 0, &s.management, identity); err != nil {
 		return err
 	}
 
-	s.info.HTTPReq, err = s.serve(ctx, httpreq{s.dns}, nil)
+	s.info.HTTPReq, err = s.serve(ctx, cfg.HTTPReqPort, httpreq{s.dns}, nil)
 
 	return err
 }
@@ -97,8 +104,8 @@ func (s *Server) choosePorts(cfg *Config) error {
 			return err
 		}
 
-		*port = free
-		s.reserved = append(s.reserved, free)
+		*port = free.port
+		s.closers = append(s.closers, free.mark.Close)
 	}
 
 	s.info.HTTPPort, s.info.TLSPort = cfg.HTTPPort, cfg.TLSPort
@@ -106,7 +113,8 @@ func (s *Server) choosePorts(cfg *Config) error {
 	return nil
 }
 
-func (s *Server) startDNS(ctx context.Context, texts []string) error {
+func (s *Server) startDNS(ctx context.Context, cfg Config) error {
+	texts := cfg.Addresses
 	if len(texts) == 0 {
 		texts = []string{loopback}
 	}
@@ -117,14 +125,80 @@ func (s *Server) startDNS(ctx context.Context, texts []string) error {
 	}
 
 	s.dns = newDNS(addresses)
-	s.info.DNS, err = s.dns.start(ctx)
+	s.info.DNS, err = s.dns.start(ctx, cfg.DNSPort)
 	s.closers = append(s.closers, s.dns.close)
 
 	return err
 }
 
+// Restart puts a new Pebble in place of the one that runs. Accounts, orders, nonces
+// and the CA's own keys are lost, as when its process ends: Pebble keeps nothing.
+// Addresses, HTTPS certificate, DNS and faults stay.
+func (s *Server) Restart() error {
+	pebble, err := newPebble(s.config, s.info.DNS)
+	if err != nil {
+		return err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.info.Roots, s.info.Intermediates = pebble.chains()
+	s.orders = pebble.acme
+	s.acme.replace(pebble.acme)
+	s.management.replace(pebble.management)
+
+	return nil
+}
+
+// SetRenewalInfo has the CA answer so when it is asked about a certificate (RFC 9773).
+func (s *Server) SetRenewalInfo(certificate, answer string) error {
+	message, err := json.Marshal(map[string]string{"Certificate": certificate, "ARIResponse": answer})
+	if err != nil {
+		return err
+	}
+
+	request, err := http.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(message))
+	if err != nil {
+		return err
+	}
+
+	request.Header.Set("User-Agent", "testca") // Pebble answers nobody without: RFC 8555 6.1
+
+	response := &statusOnly{headerOnly: headerOnly{}}
+	s.management.ServeHTTP(response, request)
+
+	if response.status != http.StatusOK {
+		return fault.New(fault.InvalidArguments, "this is no certificate of the test CA's")
+	}
+
+	return nil
+}
+
+// statusOnly is a ResponseWriter of which only the status is of interest.
+type statusOnly struct {
+	headerOnly
+	status int
+}
+
+func (s *statusOnly) WriteHeader(status int) { s.status = status }
+
+// replaceable is a handler that another may take the place of.
+type replaceable struct{ current atomic.Pointer[http.Handler] }
+
+func (r *replaceable) replace(handler http.Handler) { r.current.Store(&handler) }
+
+func (r *replaceable) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	(*r.current.Load()).ServeHTTP(w, request)
+}
+
 // Info says where the server is.
-func (s *Server) Info() Info { return s.info }
+func (s *Server) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.info
+}
 
 // DNS is what the CA resolves with.
 func (s *Server) DNS() *DNS { return s.dns }
@@ -149,7 +223,7 @@ func (s *Server) Close() error {
 			}
 		}
 
-		releasePorts(s.reserved)
+		transport.Forget(s.Info().Directory) // its port may be another server's soon
 	})
 
 	if s.closeErr != nil {
@@ -161,4 +235,10 @@ func (s *Server) Close() error {
 
 // Authorizations counts the authorizations of all orders by status (RFC 8555
 // section 7.1.6).
-func (s *Server) Authorizations() map[string]int { return s.orders.authorizations() }
+func (s *Server) Authorizations() map[string]int {
+	s.mu.Lock()
+	orders := s.orders
+	s.mu.Unlock()
+
+	return orders.authorizations()
+}

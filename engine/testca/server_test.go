@@ -17,6 +17,7 @@ import (
 	legoacme "github.com/go-acme/lego/v5/acme"
 
 	"pylego/engine/fault"
+	"pylego/engine/transport"
 )
 
 func TestCertificatesByEveryChallenge(t *testing.T) {
@@ -350,6 +351,32 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	for deadline := time.Now().Add(30 * time.Second); !holds(); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s\n%s", what, allStacks())
+		}
+	}
+}
+
+func TestAServerOnThePortOfAnotherIsFreeOfItsLimits(t *testing.T) {
+	t.Parallel()
+
+	server := start(t, Config{})
+	directory := server.Info().Directory
+	transport.Limit(directory, transport.Limits{NewOrders: transport.Frequency{Count: 1, Seconds: 3600}})
+
+	client, err := transport.New(transport.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for range 2 {
+		done, err := client.Order(t.Context(), directory, func(string, time.Duration) { t.Error("it waits") })
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		done()
+
+		if err := server.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

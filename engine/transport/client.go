@@ -4,16 +4,15 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"pylego/engine/fault"
+	"pylego/engine/system"
 )
 
 const (
@@ -37,18 +37,42 @@ var Version = "dev"
 type Config struct {
 	Trust     Trust  `json:"trust,omitzero"`
 	Proxy     Proxy  `json:"proxy,omitzero"`
+	IPVersion int    `json:"ip_version,omitempty"` // 4 or 6; 0: either
 	UserAgent string `json:"user_agent,omitempty"` // put before ours
+	Limits    Limits `json:"limits,omitzero"`
 }
 
-// Proxy has the settings of the environment under their own names.
+// Proxy has the settings of the environment under their own names, or what the
+// call itself says.
 type Proxy struct {
-	HTTPS string `json:"https,omitempty"`
-	No    string `json:"no,omitempty"`
+	HTTPS  string `json:"-"`
+	No     string `json:"-"`
+	URL    string `json:"url,omitempty"`    // for every CA, also on this machine
+	Direct bool   `json:"direct,omitempty"` // none, whatever the environment says
 }
 
-// Fingerprint is equal for configurations that may share connections.
+// Check finds what a call itself has set and cannot be used, before any network.
+func (c Config) Check() error {
+	if err := c.Trust.check(); err != nil {
+		return err
+	}
+	if c.Proxy.URL != "" && proxyURL(c.Proxy.URL) == nil {
+		return fault.New(fault.InvalidArguments, "the proxy is not a URL: allowed are http://, https:// and socks5://, with a host and a port")
+	}
+	if c.IPVersion != 0 && c.IPVersion != 4 && c.IPVersion != 6 {
+		return fault.New(fault.InvalidArguments, "ip_version=%d is not known: allowed are 4 and 6", c.IPVersion)
+	}
+	if strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fault.New(fault.InvalidArguments, "user_agent=%q cannot be sent: it is one line of printable ASCII (RFC 9110 section 10.1.5)", c.UserAgent)
+	}
+	return c.Limits.check()
+}
+
+// Fingerprint is equal for configurations that may share connections: every field
+// counts, also one that is yet to come. Limits belong to a CA's host.
 func (c Config) Fingerprint() string {
-	return fmt.Sprintf("%s %q %q", c.Trust.fingerprint(), c.Proxy, c.UserAgent)
+	c.Limits = Limits{}
+	return fmt.Sprintf("%#v %s", c, c.Trust.states())
 }
 
 // Client sends requests and reads whole, bounded answers. It follows no
@@ -60,15 +84,11 @@ type Client struct {
 
 // New reads the trust files; a bad one fails here, and only here.
 func New(config Config) (*Client, error) {
-	roots, err := config.Trust.pool()
+	carrier, err := config.carrier()
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := config.Proxy.function()
-	if err != nil {
-		return nil, err
-	}
-	agent := fmt.Sprintf("pylego/%s lego/5.3.1 (%s; %s)", Version, runtime.GOOS, runtime.GOARCH)
+	agent := fmt.Sprintf("pylego/%s lego/%s (%s; %s)", Version, lego, runtime.GOOS, runtime.GOARCH)
 	if config.UserAgent != "" {
 		agent = config.UserAgent + " " + agent
 	}
@@ -77,16 +97,7 @@ func New(config Config) (*Client, error) {
 		http: &http.Client{
 			Timeout:       requestTimeout,
 			CheckRedirect: checkRedirect,
-			Transport: &http.Transport{
-				Proxy:                 proxy,
-				DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-				TLSClientConfig:       &tls.Config{RootCAs: roots, ServerName: config.Trust.ServerName, MinVersion: tls.VersionTLS12},
-				TLSHandshakeTimeout:   30 * time.Second,
-				ResponseHeaderTimeout: 45 * time.Second,
-				ForceAttemptHTTP2:     true,
-				MaxIdleConnsPerHost:   inFlight,
-				IdleConnTimeout:       60 * time.Second,
-			},
+			Transport:     carrier,
 		},
 	}, nil
 }
@@ -122,19 +133,17 @@ func (r *Response) RetryAfter() time.Duration {
 
 // Get fetches a resource that needs no signature.
 func (c *Client) Get(ctx context.Context, address string) (*Response, error) {
-	return c.do(ctx, http.MethodGet, address, nil)
+	return c.do(ctx, http.MethodGet, address, "", nil)
 }
 
 // Head asks for headers alone, as newNonce does (RFC 8555 section 7.2).
 func (c *Client) Head(ctx context.Context, address string) (*Response, error) {
 	limits := limiterFor(host(address))
-	select {
-	case limits.newNonce <- struct{}{}:
-		defer func() { <-limits.newNonce }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := limits.newNonce.enter(ctx, unheard); err != nil {
+		return nil, err
 	}
-	return c.do(ctx, http.MethodHead, address, nil)
+	defer limits.newNonce.leave()
+	return c.do(ctx, http.MethodHead, address, "", nil)
 }
 
 // PauseWithin is an error at once where a pause that the CA has asked for lasts
@@ -145,10 +154,15 @@ func (c *Client) PauseWithin(ctx context.Context, address string) error {
 
 // Post sends a JWS (RFC 8555 section 6.2).
 func (c *Client) Post(ctx context.Context, address string, body []byte) (*Response, error) {
-	return c.do(ctx, http.MethodPost, address, body)
+	return c.do(ctx, http.MethodPost, address, "application/jose+json", body)
 }
 
-func (c *Client) do(ctx context.Context, method, address string, body []byte) (*Response, error) {
+// PostForm sends a form, to what belongs to a CA and speaks no ACME.
+func (c *Client) PostForm(ctx context.Context, address string, form url.Values) (*Response, error) {
+	return c.do(ctx, http.MethodPost, address, "application/x-www-form-urlencoded", []byte(form.Encode()))
+}
+
+func (c *Client) do(ctx context.Context, method, address, contentType string, body []byte) (*Response, error) {
 	if err := CheckURL(address); err != nil {
 		return nil, err
 	}
@@ -161,13 +175,15 @@ func (c *Client) do(ctx context.Context, method, address string, body []byte) (*
 	}
 	defer limits.release()
 
-	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	sent, stop := onTheWire(ctx)
+	defer stop()
+	request, err := http.NewRequestWithContext(sent, method, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.Wrap(fault.NetworkError, err, "cannot make a request to %s", address)
 	}
 	request.Header.Set("User-Agent", c.userAgent)
-	if body != nil {
-		request.Header.Set("Content-Type", "application/jose+json")
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
 	}
 	began := time.Now()
 	answer, err := c.http.Do(request)
@@ -190,6 +206,23 @@ func (c *Client) do(ctx context.Context, method, address string, body []byte) (*
 		limits.pause(min(response.RetryAfter(), MaxPause))
 	}
 	return response, nil
+}
+
+type graceKey struct{}
+
+// Heard is for requests that create something: one that is on its way when ctx
+// ends is waited for a little longer, so that what it has created can be given up.
+func Heard(ctx context.Context, grace time.Duration) context.Context {
+	return context.WithValue(ctx, graceKey{}, grace)
+}
+
+// onTheWire is the context of a request that is sent now.
+func onTheWire(ctx context.Context) (context.Context, context.CancelFunc) {
+	grace, patient := ctx.Value(graceKey{}).(time.Duration)
+	if !patient {
+		return ctx, func() {}
+	}
+	return system.Outliving(ctx, grace)
 }
 
 // MaxPause is the longest Retry-After that is waited for within a call; a
@@ -225,18 +258,31 @@ func checkRedirect(request *http.Request, via []*http.Request) error {
 // function refuses a setting that is no URL, which httpproxy would ignore: the
 // requests would go out directly. The setting may hold a password and is not quoted.
 func (p Proxy) function() (func(*http.Request) (*url.URL, error), error) {
-	if p.HTTPS != "" {
-		address := p.HTTPS
-		if !strings.Contains(address, "://") {
-			address = "http://" + address // "host:port" will do
-		}
-		parsed, err := url.Parse(address)
-		if err != nil || parsed.Host == "" || parsed.Scheme == "" {
-			return nil, fault.New(fault.InvalidEnvironment, "the proxy setting HTTPS_PROXY is not a URL")
-		}
+	switch {
+	case p.Direct:
+		p = Proxy{}
+	case p.URL != "":
+		return http.ProxyURL(proxyURL(p.URL)), nil
+	case p.HTTPS != "" && proxyURL(p.HTTPS) == nil:
+		return nil, fault.New(fault.InvalidEnvironment, "the proxy setting HTTPS_PROXY is not a URL")
 	}
 	proxy := (&httpproxy.Config{HTTPSProxy: p.HTTPS, NoProxy: p.No}).ProxyFunc()
 	return func(request *http.Request) (*url.URL, error) { return proxy(request.URL) }, nil
+}
+
+// proxySchemes are those that net/http can use.
+var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
+
+// proxyURL is nil for what is none; "host:port" will do.
+func proxyURL(address string) *url.URL {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Hostname() == "" || !slices.Contains(proxySchemes, parsed.Scheme) {
+		return nil
+	}
+	return parsed
 }
 
 // named tells a host from "https://:443", which would be this machine, and from
@@ -273,7 +319,7 @@ func unreachable(ctx context.Context, address string, err error) error {
 	case errors.As(err, &refused):
 		return refused
 	case errors.As(err, &unknown):
-		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that no trusted root vouches for; name its root in SSL_CERT_FILE or LEGO_CA_CERTIFICATES", ca)
+		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that no trusted root vouches for; name its root by trust=, or in SSL_CERT_FILE or LEGO_CA_CERTIFICATES", ca)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fault.Wrap(fault.NetworkError, err, "%s has a certificate that is not valid now (is this machine's clock right?)", ca)
 	case errors.As(err, &other):

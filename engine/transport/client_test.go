@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,76 @@ func TestAReplacedTrustFileIsAnotherFingerprint(t *testing.T) {
 	}
 	if len(seen) != 3 {
 		t.Errorf("%v", seen)
+	}
+}
+
+func TestAFileWrittenToInATrustFolderIsAnotherFingerprint(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	file := filepath.Join(folder, "root.pem")
+	for name, trust := range map[string]Trust{"files": {Files: []string{folder}}, "directories": {Directories: []string{folder}}} {
+		seen := map[string]bool{}
+		for _, content := range []string{"one", "three"} {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			seen[Config{Trust: trust}.Fingerprint()] = true
+		}
+		if len(seen) != 2 {
+			t.Errorf("%s: %v", name, seen)
+		}
+	}
+}
+
+// A session that is shared in spite of a difference would be less verified, or
+// take another way, than somebody has asked for.
+func TestEveryFieldIsInTheFingerprint(t *testing.T) {
+	t.Parallel()
+	plain := Config{}.Fingerprint()
+	seen := map[string]string{plain: "nothing"}
+	var config Config
+	fields(reflect.ValueOf(&config).Elem(), "", func(name string, field reflect.Value) {
+		set(t, field)
+		got := config.Fingerprint()
+		if limits := strings.HasPrefix(name, ".Limits"); limits != (got == plain) {
+			t.Errorf("%s: %s", name, got)
+		} else if other, ok := seen[got]; ok && !limits {
+			t.Errorf("%s is taken for %s", name, other)
+		}
+		seen[got] = name
+		field.SetZero()
+	})
+}
+
+// fields visits those of a struct and of the structs in it.
+func fields(value reflect.Value, name string, visit func(string, reflect.Value)) {
+	for i := range value.NumField() {
+		field, inner := value.Field(i), name+"."+value.Type().Field(i).Name
+		if field.Kind() == reflect.Struct {
+			fields(field, inner, visit)
+		} else {
+			visit(inner, field)
+		}
+	}
+}
+
+func set(t *testing.T, field reflect.Value) {
+	t.Helper()
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString("text")
+	case reflect.Bool:
+		field.SetBool(true)
+	case reflect.Int:
+		field.SetInt(1)
+	case reflect.Float64:
+		field.SetFloat(1)
+	case reflect.Slice:
+		field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+	case reflect.Pointer:
+		field.Set(reflect.New(field.Type().Elem()))
+	default:
+		t.Fatalf("a field of kind %s", field.Kind())
 	}
 }
 

@@ -19,7 +19,7 @@ func FuzzRoots(f *testing.F) {
 	root := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	fuzzing.Run(f, func(t *testing.T, data []byte) {
 		trust := Trust{PEM: string(data), NoSystem: true}
-		roots, err := trust.pool()
+		roots, err := trust.given()
 		switch {
 		case err != nil && fault.CodeOf(err, "") != fault.LegoClientCreationFailed:
 			t.Errorf("%v", err)

@@ -3,8 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
-	"net"
-	"strings"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,24 +13,14 @@ import (
 	"pylego/engine/system"
 )
 
-const (
-	inFlight = 32
-	// NewNonceInFlight bounds the newNonce requests to one host.
-	NewNonceInFlight = 4
-)
-
-// requestsPerSecond are the public CAs' published limits, as lego notes them.
-// A CA that is not named here is private and sets its own pace by answering 429.
-var requestsPerSecond = map[string]rate.Limit{
-	"letsencrypt.org": 18,
-	"zerossl.com":     7,
-}
-
 // limiter is shared by every job of this process that talks to one host.
 type limiter struct {
-	rate     *rate.Limiter
-	slots    chan struct{}
-	newNonce chan struct{}
+	host      string
+	rate      *rate.Limiter
+	requests  line // in flight
+	newNonce  line
+	newOrders *pace
+	orders    line // in flight
 
 	mu     sync.Mutex
 	paused time.Time
@@ -44,20 +33,64 @@ func limiterFor(host string) *limiter {
 		return found.(*limiter)
 	}
 	fresh := &limiter{
-		slots:    make(chan struct{}, inFlight),
-		newNonce: make(chan struct{}, NewNonceInFlight),
+		host:      host,
+		rate:      rate.NewLimiter(rate.Inf, 1),
+		newNonce:  line{size: NewNonceInFlight},
+		newOrders: newPace(Frequency{}),
+		orders:    line{size: NoLimit},
 	}
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	for suffix, limit := range requestsPerSecond {
-		if name == suffix || strings.HasSuffix(name, "."+suffix) {
-			fresh.rate = rate.NewLimiter(limit, int(limit))
-		}
-	}
+	fresh.set(limitsOf(host))
 	found, _ := limiters.LoadOrStore(host, fresh)
 	return found.(*limiter)
+}
+
+// Limit sets the limits of a server, for every job of this process.
+func Limit(address string, limits Limits) {
+	if limits != (Limits{}) {
+		limiterFor(host(address)).set(limits)
+	}
+}
+
+// Forget drops a server's limits and pauses: what comes to its address is another.
+func Forget(address string) { limiters.Delete(host(address)) }
+
+func (l *limiter) set(limits Limits) {
+	if limits.NewOrders != (Frequency{}) {
+		l.newOrders.set(limits.NewOrders)
+	}
+	switch perSecond := limits.RequestsPerSecond; {
+	case perSecond == NoLimit:
+		l.rate.SetLimit(rate.Inf)
+	case perSecond > 0:
+		l.rate.SetBurst(max(1, int(min(perSecond, maxCount))))
+		l.rate.SetLimit(rate.Limit(perSecond))
+	}
+	if limits.RequestsInFlight != 0 {
+		l.requests.resize(limits.RequestsInFlight)
+	}
+	if limits.OrdersInFlight != 0 {
+		l.orders.resize(limits.OrdersInFlight)
+	}
+}
+
+// Order waits until the limits let another order in. waiting is told why, and how
+// long where that is known. Call done when the order has ended.
+func (c *Client) Order(ctx context.Context, address string, waiting func(why string, wait time.Duration)) (done func(), err error) {
+	l := limiterFor(host(address))
+	err = l.orders.enter(ctx, func() { waiting("as many orders as are allowed at once are on their way to "+l.host, 0) })
+	if err != nil {
+		return nil, l.inLine(err)
+	}
+	err = l.newOrders.pass(ctx, func(wait time.Duration) { waiting("new orders for "+l.host+" are limited", wait) })
+	if err != nil {
+		l.orders.leave()
+		return nil, l.inLine(err)
+	}
+	return sync.OnceFunc(l.orders.leave), nil
+}
+
+func (l *limiter) inLine(err error) error {
+	return fault.Interrupted(err, "%s", fmt.Sprintf("the order was still in line for %s, as its limits ask; nothing was sent", l.host))
 }
 
 // acquire waits for a place among the requests in flight, for the rate, and for
@@ -73,10 +106,8 @@ func (l *limiter) acquire(ctx context.Context) error {
 		if err := l.inTime(ctx); err != nil {
 			return err
 		}
-		select {
-		case l.slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := l.requests.enter(ctx, unheard); err != nil {
+			return err
 		}
 		if l.pausedFor() <= 0 {
 			return nil
@@ -88,9 +119,6 @@ func (l *limiter) acquire(ctx context.Context) error {
 // inTime waits for the rate. Where that would take longer than the caller has,
 // rate says so at once, in an error of its own.
 func (l *limiter) inTime(ctx context.Context) error {
-	if l.rate == nil {
-		return nil
-	}
 	if err := l.rate.Wait(ctx); err != nil {
 		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
 	}
@@ -112,7 +140,7 @@ func (l *limiter) pausedFor() time.Duration {
 	return time.Until(l.paused)
 }
 
-func (l *limiter) release() { <-l.slots }
+func (l *limiter) release() { l.requests.leave() }
 
 // pause holds every job's requests to this host back (RFC 8555 section 6.6).
 func (l *limiter) pause(wait time.Duration) {

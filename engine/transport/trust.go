@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"os"
@@ -20,11 +21,42 @@ type Trust struct {
 	PEM         string   `json:"pem,omitempty"`         // roots handed over as text
 	NoSystem    bool     `json:"no_system,omitempty"`   // leave the system's roots out
 	ServerName  string   `json:"server_name,omitempty"` // expected instead of the directory's host
+	Insecure    bool     `json:"insecure,omitempty"`    // believe any certificate: for tests
 }
 
 // IsZero reports whether nothing has been said.
 func (t Trust) IsZero() bool {
-	return len(t.Files) == 0 && len(t.Directories) == 0 && t.PEM == "" && !t.NoSystem && t.ServerName == ""
+	return len(t.Files) == 0 && len(t.Directories) == 0 && t.PEM == "" && !t.NoSystem && t.ServerName == "" && !t.Insecure
+}
+
+func (t Trust) tls(roots *x509.CertPool) *tls.Config {
+	return &tls.Config{RootCAs: roots, ServerName: t.ServerName, MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.Insecure}
+}
+
+// check is for what a call itself has set: those are arguments, and no setting
+// of the environment.
+func (t Trust) check() error {
+	if t.PEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.PEM)) {
+		return fault.New(fault.InvalidArguments, "trust holds no PEM certificate (a path to a file is given as pathlib.Path)")
+	}
+	for _, path := range t.Files {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fault.Wrap(fault.InvalidArguments, err, "trust cannot be read")
+		}
+		roots := x509.NewCertPool()
+		if info.IsDir() {
+			appendDirectory(roots, path)
+		} else if data, err := os.ReadFile(path); err != nil {
+			return fault.Wrap(fault.InvalidArguments, err, "trust cannot be read")
+		} else {
+			roots.AppendCertsFromPEM(data)
+		}
+		if roots.Equal(x509.NewCertPool()) {
+			return fault.New(fault.InvalidArguments, "trust=%q holds no PEM certificate", path)
+		}
+	}
+	return nil
 }
 
 // systemFiles and systemDirectories are where Linux distributions keep their
@@ -41,16 +73,18 @@ var systemFiles = []string{
 
 var systemDirectories = []string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
 
-// pool builds the roots of one configuration anew, from the files as they are now.
-func (t Trust) pool() (*x509.CertPool, error) {
-	roots := x509.NewCertPool()
-	if !t.NoSystem {
-		roots = systemRoots()
-	}
+// given builds the roots that were handed over anew, from the files as they are now.
+func (t Trust) given() (*x509.CertPool, error) { return t.appendTo(x509.NewCertPool()) }
+
+func (t Trust) appendTo(roots *x509.CertPool) (*x509.CertPool, error) {
 	if t.PEM != "" && !roots.AppendCertsFromPEM([]byte(t.PEM)) {
 		return nil, fault.New(fault.LegoClientCreationFailed, "the CA certificates handed over hold no PEM certificate")
 	}
 	for _, file := range t.Files {
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			appendDirectory(roots, file)
+			continue
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fault.Wrap(fault.LegoClientCreationFailed, err, "cannot read the CA certificate file")
@@ -65,12 +99,19 @@ func (t Trust) pool() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// fingerprint changes when a trust file does: path, inode, mtime and size.
-func (t Trust) fingerprint() string {
+// withSystem has the system's roots, too.
+func (t Trust) withSystem() (*x509.CertPool, error) { return t.appendTo(systemRoots()) }
+
+// states change when a trust file does, also one in a folder, whose own time
+// stays when a file is written to: inode, mtime and size.
+func (t Trust) states() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %t %q", t.PEM, t.NoSystem, t.ServerName)
-	for _, file := range slices.Concat(t.Files, t.Directories) {
-		fmt.Fprintf(&b, " %q %s", file, system.FileState(file))
+	for _, path := range slices.Concat(t.Files, t.Directories) {
+		fmt.Fprintf(&b, " %q %s", path, system.FileState(path))
+		entries, _ := os.ReadDir(path) // none, where it is a file
+		for _, entry := range entries {
+			fmt.Fprintf(&b, " %q %s", entry.Name(), system.FileState(filepath.Join(path, entry.Name())))
+		}
 	}
 	return b.String()
 }

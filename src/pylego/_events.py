@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 KINDS = (
     "account",
     "account_renewed",
     "order",
+    "order_resumed",
     "authorization",
     "waiting",
     "presented",
@@ -45,3 +46,6 @@ class Event:
 
 EventCallback = Callable[[Event], object]
 """Called with each event, in order, on a thread of pylego's."""
+
+AsyncEventCallback = Callable[[Event], "Awaitable[object] | object"]
+"""The same on an event loop: a function or a coroutine function."""

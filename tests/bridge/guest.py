@@ -40,7 +40,7 @@ def obtain_at_once(count, prefix="t"):
 
 def environment(server):
     """Tell a program of the CA that it finds here."""
-    names = ("directory", "trust_root", "dns", "http_port", "tls_port", "_httpreq")
+    names = ("directory", "trust_root", "dns", "http_port", "tls_port", "httpreq")
     return {
         "TEST_CA": json.dumps({name.lstrip("_"): getattr(server, name) for name in names}),
         "PYTHONPATH": str(Path(__file__).parent),

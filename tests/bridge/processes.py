@@ -8,7 +8,27 @@ from contextlib import suppress
 from pathlib import Path
 
 SOON = 6
-"""Seconds in which processes have ended whose end was begun: two are promised, and a busy machine needs more."""
+"""Seconds in which processes have ended whose end was begun: a busy machine needs its time."""
+
+PROMISED = 2
+"""Seconds after which a killed program's processes are gone, on a machine that is not busy."""
+
+
+def left_after_a_kill(start, others=()):
+    """Kill what `start` starts, up to three times; return what lives longer than is promised.
+
+    Processes of its own may live: the pids in `others`.
+    The machine may hold up any process once in a while; a fault of ours would each time.
+    """
+    for _ in range(3):
+        running = start()
+        started = Watched(set(descendants(running.process.pid)).difference(others))
+        assert started.descriptors
+        running.process.kill()
+        left = started.left_after(PROMISED)
+        if not left:
+            break
+    return left
 
 
 def descendants(pid):
@@ -23,6 +43,16 @@ def descendants(pid):
     for each in found:
         found += [child for child, parent in parents.items() if parent == each]
     return found[1:]
+
+
+def hosts():
+    """List the processes of DNS providers below this one, and none of a test's servers."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has just ended
+            arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            found += [pid] if arguments[1:2] == ["provider"] else []
+    return found
 
 
 class Watched:

@@ -1,5 +1,7 @@
 """Forks of a process that has used the engine: both sides go on."""
 
+from pathlib import Path
+
 import pytest
 
 import pylego.testing
@@ -197,15 +199,40 @@ def test_two_processes_listen_on_two_ports_at_once(forking):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(forking, method):
-    out = forking(f"""
-    import multiprocessing
-    obtain("before.example")
+@pytest.mark.parametrize("moment", ["before", "after", "during"])
+def test_multiprocessing(forking, method, moment):
+    out = forking(
+        f"""
+    import multiprocessing, threading
+    from running_calls import RunningCalls
+    go_on = threading.Event()
+    running = RunningCalls(go_on)
+    if {moment == "after"}:
+        obtain("before.example")
+    if {moment == "during"}:
+        running.start()
     with multiprocessing.get_context({method!r}).Pool(2) as pool:
         serials = pool.map(obtain, [f"child{{number}}.example" for number in range(4)])
+    go_on.set()
+    if {moment == "during"}:
+        serials += running.finish()
     print(len(set(serials)), len(obtain("after.example")) > 0)
+    """,
+        path=[str(Path(__file__).parents[1] / "frameworks")],
+    )
+    assert out == f"{12 if moment == 'during' else 4} True\n"
+
+
+def test_a_fork_leaves_a_server_of_the_tests_to_its_parent(forking):
+    out = forking("""
+    import pylego.testing
+    with pylego.testing.ACMEServer() as server:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(3)
+        print(os.waitstatus_to_exitcode(os.wait()[1]), server.requests())
     """)
-    assert out == "4 True\n"
+    assert out == "3 {}\n"
 
 
 def test_an_exit_in_a_fork_is_an_exit_of_the_fork(forking):
@@ -222,19 +249,24 @@ def test_an_exit_in_a_fork_is_an_exit_of_the_fork(forking):
 
 def test_1000_forks_leave_nothing_behind(forking):
     out = forking("""
+    import ctypes
+    from processes import SOON, Watched, descendants
     obtain("before.example")
-    from pathlib import Path
-    def left():
-        threads = [task / "children" for task in Path("/proc/self/task").iterdir()]
-        return len(os.listdir("/proc/self/fd")), [each.read_text() for each in threads if each.read_text()]
-    before = left()
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what outlives a fork becomes ours
+    before = len(os.listdir("/proc/self/fd"))
     codes = set()
     for number in range(1000):
         call = number % 50 == 0
         codes.add(in_a_fork((lambda: obtain("child.example")) if call else (lambda: None)))
-    print(codes, left() == before, len(obtain("after.example")) > 0)
+    left = Watched(descendants(os.getpid())).left_after(SOON)
+    try:
+        while True:
+            os.waitpid(-1, 0)
+    except ChildProcessError:
+        pass
+    print(codes, left, len(os.listdir("/proc/self/fd")) == before, len(obtain("after.example")) > 0)
     """)
-    assert out == "{0} True True\n"
+    assert out == "{0} [] True True\n"
 
 
 def test_a_fork_can_ask_for_a_process_of_its_own_too(forking):
@@ -271,11 +303,26 @@ def test_a_fork_waits_for_an_engine_that_is_being_opened(forking):
     caller = threading.Thread(target=obtain, args=("parent.example",))
     caller.start()
     Slow.opening.wait()
-    threading.Timer(0.2, Slow.go_on.set).start()
+    os.register_at_fork(before=Slow.go_on.set)  # hooks registered last come first
     print(in_a_fork(lambda: obtain("child.example")))
     caller.join()
     """)
     assert out == "0\n"
+
+
+def test_a_client_has_one_account_in_all_forks(forking):
+    out = forking("""
+    shared = client()
+    def child():
+        shared.obtain("child.example", challenges=HTTP01)
+        os.write(told, shared.account.url.encode() + b" ")
+    heard, told = os.pipe()
+    for _ in range(2):
+        assert in_a_fork(child) == 0
+    shared.obtain("parent.example", challenges=HTTP01)
+    print({*os.read(heard, 1000).decode().split()} == {shared.account.url})
+    """)
+    assert out == "True\n"
 
 
 def test_another_thread_of_a_fork_can_fork(forking):

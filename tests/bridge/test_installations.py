@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import pylego
+from tests.servers.fixtures import missing
 
 EVERYTHING = """
     def outcome(function, *args, **settings):
@@ -17,6 +18,13 @@ EVERYTHING = """
     print(outcome(obtain, "a.example"))
     print(outcome(obtain, "b.example", dns01()))
     print(outcome(obtain, "c.example", isolation="process"))
+"""
+
+DROP_IN = """
+    try:
+        pylego.run_lego_command("dev@example.com", CA["directory"], "no request", {})
+    except pylego.LEGOError as error:
+        print(error.type, error)
 """
 
 
@@ -99,6 +107,18 @@ def test_a_damaged_library(installation, outcomes):
     assert process == "True"
 
 
+def test_the_drop_in_says_the_same(installation, outcomes):
+    (said,) = outcomes(DROP_IN)
+    assert said.startswith("lego [invalid_csr] ")
+    replace(installation / "_bin" / "lego.so", b"not a library")
+    (said,) = outcomes(DROP_IN)
+    assert said.startswith("lego [engine_error] the engine cannot be loaded: ")
+    for name in ("lego", "lego.so"):
+        (installation / "_bin" / name).unlink(missing_ok=True)
+    (said,) = outcomes(DROP_IN)
+    assert said.startswith("lego [engine_error] the engine's process cannot be started: ")
+
+
 def test_an_executable_of_another_kind(installation, outcomes):
     replace(installation / "_bin" / "lego", b"#!/bin/sh\necho what is this >&2\nexit 3\n")
     (installation / "_bin" / "lego").chmod(0o755)
@@ -148,7 +168,7 @@ def unshare():
     """Give a command that runs another one with mounts of its own."""
     command = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-rm"]
     if shutil.which("unshare") is None or os.system(f"{' '.join(command)} true 2>/dev/null"):
-        pytest.skip("mounts of one's own are not allowed here")
+        missing("mounts of one's own are not allowed here")
 
     def with_mounts(script):
         return [*command, "sh", "-c", f'{script} && exec "$0" "$@"']

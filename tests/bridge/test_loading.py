@@ -1,5 +1,9 @@
 """Importing loads no Go; the first operation does, and leaves the process as it was."""
 
+import sys
+
+import pytest
+
 SHOW = """
     import os, pkgutil, importlib, threading
     def go():
@@ -52,10 +56,55 @@ def test_loading_restores_what_go_changes(program):
         return limit, mask, umask, os.getcwd(), handlers, locale.setlocale(locale.LC_ALL)
     before = state()
     import pylego._engine
-    pylego._engine.run("contract", {})
+    pylego._engine.run(pylego._engine.Call("contract", {}))
     print(before == state())
     """).end()
     assert (code, out.strip(), err) == (0, "True", "")
+
+
+CAUGHT_BY_GO = {"SIGBUS", "SIGFPE", "SIGSEGV", "SIGURG"}
+"""Go cannot do without these handlers: it finds its own faults by them, and stops its threads."""
+
+
+@pytest.mark.parametrize("where", ["main", "another"])
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_catches_no_signal_but_those_that_go_needs(program, where):
+    code, out, err = program(f"""
+    import signal, threading
+    def state():
+        lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+        return [int(lines[name], 16) for name in ("SigBlk", "SigIgn", "SigCgt")]
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    def load():
+        import pylego._engine
+        pylego._engine.run(pylego._engine.Call("contract", {{}}))
+    blocked, ignored, caught = state()
+    thread = threading.Thread(target=load)
+    thread.run() if {where!r} == "main" else (thread.start(), thread.join())
+    after = state()
+    print(after[:2] == [blocked, ignored], caught & ~after[2])
+    print(*(s.name for s in signal.Signals if (after[2] & ~caught) >> (s - 1) & 1))
+    """).end()
+    same, names = out.splitlines()
+    assert (code, same, err) == (0, "True 0", "")
+    assert set(names.split()) == CAUGHT_BY_GO
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_spawned_inherits_the_ignored_sigpipe_as_before(program):
+    code, out, err = program("""
+    import os, pylego._engine
+    def spawn():
+        command = ["grep", "SigIgn", "/proc/self/status"]
+        os.waitpid(os.posix_spawnp(command[0], command, os.environ), 0)
+    spawn()
+    pylego._engine.run(pylego._engine.Call("contract", {}))
+    spawn()
+    """).end()
+    before, after = out.splitlines()
+    assert (code, err) == (0, "")
+    assert before == after
 
 
 def test_the_streams_of_the_process_stay_open_through_go_s_garbage_collections(program):

@@ -1,5 +1,6 @@
 """Programs that do unusual things to their process: calls work there all the same."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,7 @@ def test_two_copies_of_the_module_keep_to_their_own_messages(odd, isolation):
         """
         import importlib, sys
         first = pylego
+        first.Client  # its module is loaded at its first use, and found by its name
         for name in [name for name in sys.modules if name.partition(".")[0] == "pylego"]:
             del sys.modules[name]
         import pylego as second
@@ -162,7 +164,9 @@ def test_a_sub_interpreter_is_refused_in_one_sentence(odd, isolation):
             except pylego.EngineError as error:
                 print(error, flush=True)
         '''.replace("PATH", repr(__import__("sys").path))
-        interpreters.run_string(interpreters.create(), source)
+        sub_interpreter = interpreters.create()
+        interpreters.run_string(sub_interpreter, source)
+        interpreters.destroy(sub_interpreter)
         """,
         isolation,
     )
@@ -217,19 +221,27 @@ def test_nothing_of_ours_is_inherited_but_by_the_host_its_variables(guest_progra
     assert seen == ({"serve", "provider"} if isolation else {"provider"})
 
 
+DEATH = """
+        import signal
+        def children():
+            return "".join(
+                open(f"/proc/self/task/{task}/children").read()
+                for task in os.listdir("/proc/self/task")
+            )
+        class Deadly:
+            def present(self, presentation):
+                os.kill(int(children()), signal.SIGKILL)
+            def clean_up(self, presentation):
+                pass
+"""
+
+
 def test_the_death_of_the_engine_s_process_fails_its_calls_and_no_later_one(guest_program):
     code, out, err = guest_program(
-        """
-        import signal
-        def tell(event):
-            if event.kind == "order":
-                children = "".join(
-                    open(f"/proc/self/task/{task}/children").read()
-                    for task in os.listdir("/proc/self/task")
-                )
-                os.kill(int(children), signal.SIGKILL)
+        DEATH
+        + """
         try:
-            obtain(on_event=tell)
+            obtain(challenges=Deadly())
         except pylego.EngineError as error:
             print(error, error.retryable)
         print(len(obtain()) > 0, len(os.listdir("/proc/self/fd")))
@@ -239,3 +251,85 @@ def test_the_death_of_the_engine_s_process_fails_its_calls_and_no_later_one(gues
     assert (code, err) == (0, "")
     assert out.startswith("[engine_error] the engine's process was ended by SIGKILL")
     assert "True\nTrue" in out
+
+
+def test_how_it_died_is_not_made_up_where_the_program_ignores_the_end_of_its_children(
+    guest_program,
+):
+    code, out, err = guest_program(
+        DEATH
+        + """
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            obtain(challenges=Deadly())
+        except pylego.EngineError as error:
+            print(error)
+        """,
+        env={"PYLEGO_ISOLATION": "process"},
+    ).end()
+    assert (code, err) == (0, "")
+    assert "in a way that the program has left unknown" in out
+
+
+def test_its_death_leaves_no_thread_and_no_descriptor_of_its_event_loop(guest_program):
+    out = guest_program(
+        DEATH
+        + """
+        import gc, threading
+        class Solver:
+            async def present(self, presentation):
+                Deadly().present(presentation)
+            async def clean_up(self, presentation):
+                pass
+        left = set()
+        for _ in range(4):
+            try:
+                obtain(challenges=Solver())
+            except pylego.EngineError:
+                pass
+            for thread in threading.enumerate():
+                if thread is not threading.current_thread():
+                    thread.join(20)  # the engine's, and its loop's
+            gc.collect()  # two descriptors last as long as the engine's object
+            left.add((threading.active_count(), len(os.listdir("/proc/self/fd"))))
+        print(len(left), {threads for threads, _ in left})
+        """,
+        env={"PYLEGO_ISOLATION": "process"},
+    ).end()
+    assert out == (0, "1 {1}\n", "")
+
+
+def test_a_request_that_is_no_json_fails_no_other_call(guest_program):
+    out = guest_program(
+        """
+        import math
+        def tell(event):
+            if event.kind == "order":
+                for value in (math.nan, math.inf, {"deep": [-math.inf]}):
+                    try:
+                        pylego._engine.run(pylego._engine.Call("contract", {"value": value}))
+                    except pylego.InvalidRequest as error:
+                        print(error.phase)
+        print(len(obtain(on_event=tell)) > 0)
+        """,
+        env={"PYLEGO_ISOLATION": "process"},
+    ).end()
+    assert out == (0, "request\nrequest\nrequest\nTrue\n", "")
+
+
+@everywhere
+def test_a_fault_after_the_load_still_has_its_traceback(guest_program, isolation):
+    code, out, err = guest_program(
+        """
+        import ctypes, faulthandler
+        faulthandler.enable()
+        obtain()
+        def fault_here():
+            ctypes.string_at(0)
+        fault_here()
+        """,
+        env={"PYLEGO_ISOLATION": isolation},
+    ).end()
+    assert (code, out) == (-signal.SIGSEGV, "")
+    assert "Segmentation fault" in err
+    assert "in fault_here" in err

@@ -22,8 +22,7 @@ def test_64_threads_at_once_on_one_port(acme_server, new_client):
     assert names == {f"host{number}.example" for number in range(64)}
 
 
-def test_threads_with_one_client_share_its_account(acme_server, client):
-    client.obtain("first.example", challenges=acme_server.http01())
+def test_threads_with_one_client_share_its_account_from_their_first_calls_on(acme_server, client):
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(

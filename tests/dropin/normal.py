@@ -32,6 +32,8 @@ _PATTERNS = tuple(
     for pattern, replacement in (
         # The client's own port in "read tcp 127.0.0.1:1234->127.0.0.1:5678".
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"192\.0\.2\.1:\d+", "192.0.2.1:PORT"),
+        (r"(value: )[\w-]{43}", r"\1VALUE"),
         (r"\b((?:[a-z]+\.)*example):\d+", r"\1:PORT"),
         (r"\b(certZ|my-order|authZ|chalZ|finalize-order)/[\w-]+", r"\1/ID"),
         (r"(acme-challenge/)[\w-]+", r"\1TOKEN"),

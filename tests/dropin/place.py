@@ -1,9 +1,12 @@
 """Where a behaviour of run_lego_command is played."""
 
 import contextlib
+import http.server
+import threading
 
 from cryptography.hazmat.primitives import serialization
 
+import pylego.testing
 from tests.servers.certificates import Authority, certificate_request
 from tests.servers.fault_server import Answer, FaultServer
 from tests.servers.pebble import Pebble
@@ -34,6 +37,31 @@ class Place:
             trusted = {**self.trust(authority), **free_listeners(), **(env or {})}
             yield {**_request(running.directory, trusted, names), **arguments}
 
+    @contextlib.contextmanager
+    def embedded(self, *names, env=None, **arguments):
+        """Play with a CA whose DNS server lego's httpreq writes to."""
+        with pylego.testing.ACMEServer() as server:
+            file = self.folder / "trust.pem"
+            file.write_text(server.trust_root)
+            settings = {
+                "SSL_CERT_FILE": str(file),
+                "HTTP01_IFACE": "127.0.0.1",
+                "HTTP01_PORT": str(server.http_port),
+                "TLSALPN01_IFACE": "127.0.0.1",
+                "TLSALPN01_PORT": str(server.tls_port),
+                **server.dns01().variables,
+                "HTTPREQ_POLLING_INTERVAL": "1",
+                "HTTPREQ_PROPAGATION_TIMEOUT": "2",
+                "DNS_PROPAGATION_DISABLE_ANS": "1",
+                "DNS_PROPAGATION_RNS": "1",
+                **(env or {}),
+            }
+            yield {
+                **_request(server.directory, settings, names),
+                "dns_nameservers": [server.dns],
+                **arguments,
+            }
+
     def trust(self, authority, name="trust.pem"):
         file = self.folder / name
         file.write_bytes(authority.pem)
@@ -52,6 +80,31 @@ def _request(server, env, names):
         "plugin": "http",
         "env": env,
     }
+
+
+@contextlib.contextmanager
+def web_server(port):
+    """Be a web server to which everything is "hello", and every POST is fine."""
+
+    class Hello(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        do_POST = do_GET  # noqa: N815 -- as the base class calls it
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Hello) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
 
 
 def free_listeners():

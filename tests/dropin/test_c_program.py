@@ -69,6 +69,23 @@ def test_a_c_program_obtains_a_certificate(program, acme_server, trust):
     assert set(answer) == {"success", "data"}
 
 
+def test_a_c_program_obtains_a_wildcard_by_a_dns_provider(program, acme_server, trust):
+    variables = {"DNS_PROPAGATION_DISABLE_ANS": "1", "DNS_PROPAGATION_RNS": "1"}
+    message = {
+        "email": "dev@example.com",
+        "server": acme_server.directory,
+        "csr": certificate_request("*.a.example").decode(),
+        "plugin": "httpreq",
+        "env": {**trust, **acme_server.dns01().variables, **variables},
+        "private_key": "",
+        "dns_nameservers": [acme_server.dns],
+    }
+    code, answer = run(program, json.dumps(message))
+    assert (code, answer["success"]) == (0, True), answer
+    assert answer["data"]["metadata"]["domain"] == "*.a.example"
+    assert not any(acme_server.records().values())
+
+
 def test_a_c_program_is_told_what_failed(program):
     code, answer = run(program, "nonsense")
     assert code == 1

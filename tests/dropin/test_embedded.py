@@ -1,8 +1,11 @@
 """run_lego_command against the embedded server: what it obtains, and with which settings."""
 
+import contextlib
+import logging
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -11,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import pylego
 import pylego.testing
 from tests.servers.certificates import Authority, certificate_request, names_of, new_key
+from tests.servers.connect_proxy import ConnectProxy
 from tests.servers.process import free_ports
 
 EMAIL = "dev@example.com"
@@ -85,6 +89,20 @@ def test_a_wait_replaces_the_checks_of_dns_records(acme_server, trust):
     assert_cleaned_up(acme_server)
 
 
+@pytest.mark.parametrize(
+    ("disabled", "name"), [("", "a.validation.example"), ("true", "_acme-challenge.a.example")]
+)
+def test_an_alias_of_the_challenge_s_name_is_followed_unless_switched_off(
+    acme_server, trust, disabled, name
+):
+    acme_server.set_cname("_acme-challenge.a.example", "a.validation.example")
+    env = {**through_dns(acme_server, trust), "LEGO_DISABLE_CNAME_SUPPORT": disabled}
+    settings = {"plugin": "httpreq", "dns_nameservers": [acme_server.dns]}
+    with contextlib.suppress(pylego.LEGOError):  # the CA itself does follow it
+        obtain(acme_server, env, dns_propagation_wait=0.01, **settings)
+    assert {change.name for change in acme_server.dns_log()} == {name}
+
+
 def through_dns(server, trust):
     """Settings for lego's httpreq: the server's records, and no name server but its own."""
     return {
@@ -130,6 +148,23 @@ def test_a_port_where_the_ca_does_not_look_is_an_attempt_that_failed(acme_server
     assert [each.challenge for each in caught.value.attempts] == ["tls-alpn-01"]
 
 
+# The way to the CA
+
+
+def test_a_proxy_of_env_carries_every_request(acme_server, trust):
+    # A CA on this machine is asked directly: so it is one with a name.
+    ca = SimpleNamespace(directory=acme_server.directory.replace("127.0.0.1", "ca.invalid"))
+    with contextlib.closing(ConnectProxy("127.0.0.1")) as proxy:
+        through = {**trust, "HTTPS_PROXY": proxy.url, "LEGO_CA_SERVER_NAME": "localhost"}
+        assert obtain(ca, through).certificate
+        host = ca.directory.split("/")[2]
+        assert {asked.splitlines()[0] for asked in proxy.asked} == {f"CONNECT {host} HTTP/1.1"}
+        with pytest.raises(pylego.LEGOError) as caught:
+            obtain(ca, {**through, "NO_PROXY": "ca.invalid"})
+        assert caught.value.code == "network_error"
+        assert "hidden-word" not in str(caught.value)
+
+
 # Trust
 
 
@@ -165,6 +200,19 @@ def test_trust_can_be_named_in_other_ways(acme_server, trust, name):
     file = Path(trust.pop("SSL_CERT_FILE"))
     value = file if name == "LEGO_CA_CERTIFICATES" else file.parent
     assert obtain(acme_server, {**trust, name: str(value)}).certificate
+
+
+def test_roots_of_lego_s_own_are_alone_unless_the_systems_are_asked_for(
+    acme_server, trust, tmp_path
+):
+    other = tmp_path / "other.pem"
+    other.write_bytes(Authority("Another root").pem)
+    env = {**trust, "LEGO_CA_CERTIFICATES": str(other)}  # beside SSL_CERT_FILE, which is right
+    for value in ("", "false"):
+        with pytest.raises(pylego.LEGOError) as caught:
+            obtain(acme_server, {**env, "LEGO_CA_SYSTEM_CERT_POOL": value})
+        assert caught.value.code == "network_error"
+    assert obtain(acme_server, {**env, "LEGO_CA_SYSTEM_CERT_POOL": "true"}).certificate
 
 
 def test_another_name_can_be_expected_of_the_server(acme_server, trust):
@@ -268,6 +316,41 @@ def test_an_unknown_plugin_names_its_nearest_matches(acme_server, trust, plugin,
     assert nearest in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("plugin", "says"),
+    [
+        ("acme-dns", "ACME_DNS_API_BASE"),
+        ("fastdns", "edgedns: "),
+        ("linodev4", "LINODE_TOKEN"),
+        ("rfc2136", "DNSUPDATE_NAMESERVER"),
+        ("webnames", "WEBNAMESRU_API_KEY"),
+    ],
+)
+def test_an_alias_of_a_plugin_is_the_plugin(acme_server, trust, plugin, says):
+    with pytest.raises(pylego.LEGOError) as caught:
+        obtain(acme_server, trust, plugin=plugin)
+    assert caught.value.code == "dns_provider_failed"
+    assert says in caught.value.detail
+    assert not acme_server.requests()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "successor"), [("azure", "azuredns"), ("dnspod", "tencentcloud"), ("iij", "iijdpf")]
+)
+def test_a_plugin_of_lego_4_has_a_successor(acme_server, trust, plugin, successor):
+    with pytest.raises(pylego.LEGOError, match=f"any more.*{successor}"):
+        obtain(acme_server, trust, plugin=plugin)
+    with pytest.raises(pylego.LEGOError) as caught:  # which there is
+        obtain(acme_server, trust, plugin=successor)
+    assert "no DNS provider" not in caught.value.detail
+
+
+@pytest.mark.parametrize("plugin", ["brandit", "cloudxns", "googledomains", "iwantmyname"])
+def test_a_plugin_of_lego_4_that_has_gone_is_not_taken_for_another(acme_server, trust, plugin):
+    with pytest.raises(pylego.LEGOError, match=r"any more, since its version 5$"):
+        obtain(acme_server, trust, plugin=plugin)
+
+
 def test_manual_points_to_the_command_line(acme_server, trust):
     with pytest.raises(pylego.LEGOError) as caught:
         obtain(acme_server, trust, plugin="manual")
@@ -280,3 +363,16 @@ def test_a_provider_without_credentials_says_which(acme_server, trust):
         obtain(acme_server, trust, plugin="cloudflare")
     assert caught.value.code == "dns_provider_failed"
     assert "CLOUDFLARE_DNS_API_TOKEN" in caught.value.detail
+    assert caught.value.detail.endswith("; set them in env, or in the environment")
+
+
+def test_an_endpoint_s_secrets_are_in_no_text(acme_server, trust, caplog):
+    caplog.set_level(logging.DEBUG, logger="pylego")
+    (port,) = free_ports(1)
+    endpoint = f"http://the-user:hidden-word@127.0.0.1:{port}/?key=hush%2Fhush"
+    env = {**through_dns(acme_server, trust), "HTTPREQ_ENDPOINT": endpoint}
+    with pytest.raises(pylego.LEGOError) as caught:
+        obtain(acme_server, env, plugin="httpreq", dns_nameservers=[acme_server.dns])
+    assert caught.value.code == "network_error"
+    for secret in ("hidden-word", "hush"):
+        assert secret not in f"{caught.value} {caught.value.info} {caplog.text}"

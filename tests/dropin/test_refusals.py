@@ -132,6 +132,19 @@ def test_an_env_that_is_no_mapping(acme_server, trust):
     assert refused(acme_server, trust, env="namecheap").code == "invalid_arguments"
 
 
+@pytest.mark.parametrize("server", ["what is this", "https://192.0.2.1/", "192.0.2.1:dns", ""])
+def test_a_name_server_that_is_none(acme_server, trust, server):
+    servers = ["192.0.2.1", server]
+    error = refused(acme_server, trust, plugin="httpreq", dns_nameservers=servers)
+    assert error.code == "invalid_arguments"
+    assert "dns_nameservers" in error.detail
+
+
+def test_an_argument_of_another_type_is_named(acme_server, trust):
+    error = refused(acme_server, trust, csr=5)
+    assert error.detail == "the arguments do not fit: csr is a number, and has to be text"
+
+
 def test_a_plugin_that_is_no_text(acme_server, trust):
     assert refused(acme_server, trust, plugin=5).code == "invalid_arguments"
 

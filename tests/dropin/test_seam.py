@@ -137,7 +137,7 @@ def test_keywords_are_understood(library):
     assert message(library) == EVERYTHING
 
 
-@pytest.mark.parametrize("csr", ["request", b"request"])
+@pytest.mark.parametrize("csr", ["request", b"request", bytearray(b"request")])
 @pytest.mark.parametrize("key", ["key", b"key"])
 def test_csr_and_key_are_text_or_bytes(library, csr, key):
     pylego.run_lego_command(*ARGUMENTS[:2], csr, ENV, "namecheap", key)
@@ -171,7 +171,7 @@ CIRCLE.append(CIRCLE)
     "value", [object(), 10**5000, CIRCLE], ids=["no JSON", "too many digits", "a circle"]
 )
 def test_an_argument_that_no_message_can_hold_is_refused(library, value):
-    with pytest.raises(pylego.LEGOError, match="the arguments do not fit") as caught:
+    with pytest.raises(pylego.LEGOError, match="do not fit: dns_nameservers: ") as caught:
         pylego.run_lego_command(*ARGUMENTS, dns_nameservers=value)
     assert caught.value.code == "invalid_arguments"
     library.assert_not_called()
@@ -198,6 +198,41 @@ def test_an_answer_that_is_no_json_is_quoted(library):
     assert str(caught.value) == "Failed to parse response: certainly not JSON"
     assert (caught.value.type, caught.value.code) == ("lego", "")
     assert isinstance(caught.value.__cause__, json.JSONDecodeError)
+
+
+KEY = "-----BEGIN EC PRIVATE KEY-----\\nhush"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps({"success": True, "data": {**DATA, "account_key": "hush", "new": ""}}).encode(),
+        b'{"success":true,"data":{"account_key":"hush"}}',
+        b'{"success": true, "data": {"account_key": "hush',
+        f'"account_key": "{KEY}'.encode(),
+    ],
+    ids=["a field more", "fields less", "cut off", "its end"],
+)
+def test_a_success_that_cannot_be_read_shows_no_key(library, answer):
+    library.return_value = answer
+    with pytest.raises(pylego.LEGOError, match=r"^Failed to parse response: ") as caught:
+        pylego.run_lego_command(*ARGUMENTS)
+    assert "hush" not in f"{caught.value!r} {caught.value.detail} {caught.value.__cause__!r}"
+
+
+def test_an_error_of_pythons_own_has_its_code_and_words():
+    failed = pylego.EngineError("the engine cannot be loaded")
+    with mock.patch("pylego._engine.run", side_effect=failed):
+        with pytest.raises(pylego.LEGOError) as caught:
+            pylego.run_lego_command(*ARGUMENTS)
+        answer = json.loads(pylego.pylego.Library().RunLegoCommand(b"{}"))
+    assert str(caught.value) == "[engine_error] the engine cannot be loaded"
+    assert (caught.value.type, caught.value.code, caught.value.phase) == (
+        "lego",
+        "engine_error",
+        "engine",
+    )
+    assert answer["error"]["code"] == "engine_error"
 
 
 def test_a_problem_becomes_an_error(library):

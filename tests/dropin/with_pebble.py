@@ -1,12 +1,10 @@
 """Behaviours with Pebble: its certificates, and its own words where it refuses."""
 
 import contextlib
-import http.server
-import threading
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.dropin.place import free_listeners, pkcs8
+from tests.dropin.place import free_listeners, pkcs8, web_server
 from tests.servers.certificates import certificate_request, new_key
 from tests.servers.fault_server import problem
 from tests.servers.pebble import BLOCKED, EXTERNAL_ACCOUNT
@@ -117,7 +115,7 @@ def tls_alpn_01_unreachable(place):
 
 @contextlib.contextmanager
 def http_01_with_another_answer(place):
-    with place.pebble("a.example") as arguments, _other_web_server(arguments["env"]["HTTP01_PORT"]):
+    with place.pebble("a.example") as arguments, web_server(arguments["env"]["HTTP01_PORT"]):
         yield {**arguments, "env": {**arguments["env"], **free_listeners()}}
 
 
@@ -147,25 +145,3 @@ BEHAVIOURS = (
     tls_alpn_01_unreachable,
     http_01_with_another_answer,
 )
-
-
-@contextlib.contextmanager
-def _other_web_server(port):
-    """Be the web server that answers in our place: everything is "hello"."""
-
-    class Hello(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "5")
-            self.end_headers()
-            self.wfile.write(b"hello")
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Hello) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()

@@ -14,7 +14,7 @@ import pylego.testing
 
 def verify(certificate, root, name):
     """Let the `cryptography` package judge the chain."""
-    leaf, *chain = x509.load_pem_x509_certificates(certificate.pem.encode())
+    leaf, *chain = x509.load_pem_x509_certificates(certificate.fullchain.encode())
     store = Store([x509.load_pem_x509_certificate(root.encode())])
     subject = x509.DNSName(name)
     PolicyBuilder().store(store).build_server_verifier(subject).verify(leaf, chain)
@@ -72,16 +72,18 @@ def test_a_csr_keeps_its_key_to_itself(acme_server, client):
 )
 def test_key_types(acme_server, client, key_type, bits):
     certificate = client.obtain("a.example.com", challenges=acme_server.http01(), key_type=key_type)
-    leaf = x509.load_pem_x509_certificate(certificate.pem.encode())
+    leaf = x509.load_pem_x509_certificate(certificate.fullchain.encode())
     assert leaf.public_key().key_size == bits
 
 
 def test_the_account_is_used_again(acme_server, client, new_client):
-    first = client.obtain("a.example.com", challenges=acme_server.http01())
-    second = client.obtain("b.example.com", challenges=acme_server.http01())
-    other = new_client(acme_server, account_key=first.account_key)
-    third = other.obtain("c.example.com", challenges=acme_server.http01())
-    assert first.account_url == second.account_url == third.account_url
+    client.obtain("a.example.com", challenges=acme_server.http01())
+    first = client.account
+    client.obtain("b.example.com", challenges=acme_server.http01())
+    second = client.account
+    other = new_client(acme_server, account=pylego.Account(key=first.key))
+    other.obtain("c.example.com", challenges=acme_server.http01())
+    assert first == second == other.account
 
 
 def test_a_profile_is_passed_on(new_client):
@@ -97,7 +99,8 @@ def test_an_external_account(new_client):
     hmac = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
     with pylego.testing.ACMEServer(external_accounts={"kid-1": hmac}) as server:
         bound = new_client(server, eab=("kid-1", hmac))
-        assert bound.obtain("a.example.com", challenges=server.http01()).account_url
+        bound.obtain("a.example.com", challenges=server.http01())
+        assert bound.account.url
         with pytest.raises(pylego.ExternalAccountRequired):
             new_client(server).obtain("a.example.com", challenges=server.http01())
         with pytest.raises(pylego.AccountError):
@@ -133,12 +136,15 @@ def test_the_error_lists_every_attempt(acme_server, client):
 
 
 def test_a_deadline_ends_the_order_and_cleans_up(new_client):
-    events = []
     with pylego.testing.ACMEServer(validation_sleep=600) as server:
-        client = new_client(server, on_event=events.append)
-        with pytest.raises(pylego.DeadlineExceeded) as caught:
-            client.obtain("a.example.com", challenges=server.dns01(), timeout=1)
-        assert server.records() == {}
+        for timeout in (1, 5, 25):  # a busy machine presents nothing within a second
+            events = []
+            client = new_client(server, on_event=events.append)
+            with pytest.raises(pylego.DeadlineExceeded) as caught:
+                client.obtain("a.example.com", challenges=server.dns01(), timeout=timeout)
+            assert server.records() == {}
+            if server.dns_log():
+                break
     assert caught.value.retryable
     assert events[-1].kind == "cleaned_up"
 
@@ -190,5 +196,5 @@ def test_events_come_in_the_order_of_the_protocol(acme_server, new_client):
 def test_an_https_server_works_with_what_was_obtained(acme_server, client, tmp_path):
     certificate = client.obtain("a.example.com", challenges=acme_server.http01())
     file = tmp_path / "pair.pem"
-    file.write_text(certificate.pem + certificate.private_key)
+    file.write_text(certificate.fullchain + certificate.private_key)
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file)

@@ -3,22 +3,12 @@
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 import pylego
 import pylego.testing
-
-
-def hosts():
-    """Find the provider hosts that this process has started."""
-    everyone = set()
-    for task in Path("/proc/self/task").iterdir():
-        everyone |= set((task / "children").read_text().split())
-    return [
-        int(pid) for pid in everyone if b"provider" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+from tests.bridge.processes import hosts
 
 
 def test_an_unknown_provider_names_its_nearest_matches(client):
@@ -36,6 +26,33 @@ def test_missing_credentials_are_told_in_the_words_of_lego(client):
         client.obtain("a.example", challenges=pylego.DNS01("cloudflare"))
 
 
+@pytest.mark.parametrize(
+    ("provider", "error"),
+    [("cloudflare", pylego.MissingCredentials), ("cloudfare", pylego.UnknownProvider)],
+)
+@pytest.mark.parametrize("first", ["*.out.example", "*.in.example"])
+def test_a_provider_that_is_some_names_only_way_is_made_before_anything_is_sent(
+    acme_server, any_client, provider, error, first
+):
+    ways = {
+        "*.out.example": [pylego.DNS01(provider), pylego.DNS01(provider)],
+        "*.in.example": acme_server.http01(),
+    }
+    challenges = {first: ways.pop(first), **ways}
+    with pytest.raises(error) as caught:
+        any_client().obtain("b.in.example", "a.out.example", challenges=challenges)
+    assert [each.value for each in caught.value.identifiers] == ["a.out.example"]
+    assert "newAccount" not in acme_server.requests()
+
+
+def test_a_provider_that_no_name_needs_may_lack_its_credentials(acme_server, any_client):
+    challenges = {
+        "*.out.example": pylego.DNS01("cloudflare"),
+        "*": [pylego.DNS01("cloudflare"), acme_server.dns01()],
+    }
+    assert any_client().obtain("a.in.example", challenges=challenges)
+
+
 def test_nothing_is_left_when_the_provider_refuses(acme_server, client):
     deaf = acme_server.dns01(HTTPREQ_ENDPOINT="http://127.0.0.1:1")
     with pytest.raises(pylego.LEGOError, match="httpreq"):
@@ -50,7 +67,8 @@ def test_a_host_that_is_killed_is_a_typed_error_and_the_process_lives(acme_serve
         if event.kind == "order":
             killed.extend(hosts())
             for pid in killed:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
 
     client = new_client(acme_server, on_event=kill)
     with contextlib.suppress(pylego.ProviderError):  # unless it died between two calls

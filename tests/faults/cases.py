@@ -166,7 +166,7 @@ CASES = (
             "authorization, polled": NOT_VALIDATED,
             "else": NO_ANSWER,
         },
-        deadline=4,
+        deadline=10,
     ),
     Case("HTTP 429", _status(429), outcomes=_refused(*_LIMITED)),
     Case("HTTP 429, Retry-After: 1", _status(429, retry_after=1)),

@@ -39,3 +39,15 @@ def test_a_certificate_whose_validity_has_not_begun_is_passed_on(authority):
         )
         certificate = client.obtain("a.example", challenges=pylego.HTTP01(port=free_ports(1)[0]))
     assert certificate.not_before > dt.datetime.now(dt.timezone.utc) + TEN_MINUTES / 2
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_directory_tells_by_how_much_the_clocks_differ(minutes, ca, proxy_for):
+    with proxy_for(ca) as proxy:
+        proxy.spoil(faults.another_clock(minutes), kinds=("directory",))
+        directory = pylego.Client(proxy.directory, trust=proxy.trust_root).directory()
+    assert directory.clock_ahead == pytest.approx(minutes * 60, abs=5)
+
+
+def test_clocks_that_agree_are_told_as_agreeing(ca):
+    assert abs(pylego.Client(ca.directory, trust=ca.trust_root).directory().clock_ahead) < 5

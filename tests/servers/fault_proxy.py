@@ -56,6 +56,7 @@ class FaultProxy:
         self.upstream_context = ssl.create_default_context(cadata=trust)
         self.trust_root = authority.pem.decode()
         self._context = server_context(*(pair or authority.server("localhost", "127.0.0.1")))
+        self.connections = 0
         self.requests = []
         """The kind of each request, in order."""
         self.hits = 0
@@ -97,6 +98,11 @@ class FaultProxy:
         self._thread.join()
         self._http.server_close()
 
+    def connected(self):
+        """Count a connection, before its handshake."""
+        with self._lock:
+            self.connections += 1
+
     def meet(self, path):
         """Count a request; return the fault that it meets, if any."""
         kind = KINDS.get(path.split("/")[1], "other")
@@ -119,6 +125,10 @@ class Exchange(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
     upstream = None
+
+    def setup(self):
+        self.proxy.connected()
+        super().setup()
 
     def do_GET(self):
         self.body = None

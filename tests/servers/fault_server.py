@@ -127,10 +127,10 @@ class FaultServer:
     def give_newNonce(self, _):  # noqa: N802 -- the resource's name
         return 204, b"", {}
 
-    def give_newAccount(self, _):  # noqa: N802
+    def give_newAccount(self, _):  # noqa: N802 -- RFC 8555's name
         return 201, {"status": "valid"}, {"Location": f"{self.url}/account/1"}
 
-    def give_newOrder(self, message):  # noqa: N802
+    def give_newOrder(self, message):  # noqa: N802 -- RFC 8555's name
         with self.lock:
             number = len(self.orders)
             self.orders.append(

@@ -18,12 +18,15 @@ BLOCKED = "blocked-domain.example"
 class Pebble:
     """Pebble and its DNS, in which every name is 127.0.0.1, while the context lasts.
 
-    nonce_reject is the percentage of good nonces that are refused; validation_sleep
+    resolver is the address of another DNS server to ask instead; nonce_reject is the percentage of good nonces that are refused; validation_sleep
     is the longest time, in seconds, that each validation waits.
     """
 
-    def __init__(self, folder, *, nonce_reject=0, validation_sleep=0, external_account=False):
+    def __init__(
+        self, folder, *, resolver=None, nonce_reject=0, validation_sleep=0, external_account=False
+    ):
         self.folder = folder
+        self.resolver = resolver
         self.external_account = external_account
         self.environment = {
             "PEBBLE_WFE_NONCEREJECT": str(nonce_reject),
@@ -47,13 +50,30 @@ class Pebble:
         (self.folder / "pebble.json").write_text(
             json.dumps({"pebble": self._configuration(acme, management)})
         )
-        resolver = ServerProcess(
+        with contextlib.ExitStack() as stack:
+            resolver = self.resolver or stack.enter_context(self._names(dns, dns_management))
+            self._process = ServerProcess(
+                [executable("pebble"), "-config", "pebble.json", "-dnsserver", resolver],
+                folder=self.folder,
+                environment=self.environment,
+            )
+            stack.enter_context(self._process)
+            self._process.wait_for(self.directory, self.trust)
+            management = f"https://127.0.0.1:{management}/roots/0"
+            self.root = self._process.wait_for(management, self.trust)
+            self._running = stack.pop_all()
+        return self
+
+    @contextlib.contextmanager
+    def _names(self, port, management):
+        """Start Pebble's own DNS; yield its address."""
+        server = ServerProcess(
             [
                 executable("pebble-challtestsrv"),
                 *("-defaultIPv4", "127.0.0.1"),
                 *("-defaultIPv6", ""),
-                *("-dnsserver", f"127.0.0.1:{dns}"),
-                *("-management", f"127.0.0.1:{dns_management}"),
+                *("-dnsserver", f"127.0.0.1:{port}"),
+                *("-management", f"127.0.0.1:{management}"),
                 *("-http01", ""),
                 *("-https01", ""),
                 *("-tlsalpn01", ""),
@@ -61,20 +81,9 @@ class Pebble:
             ],
             folder=self.folder,
         )
-        self._process = ServerProcess(
-            [executable("pebble"), "-config", "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"],
-            folder=self.folder,
-            environment=self.environment,
-        )
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(resolver)
-            stack.enter_context(self._process)
-            resolver.wait_for_port(dns)
-            self._process.wait_for(self.directory, self.trust)
-            management = f"https://127.0.0.1:{management}/roots/0"
-            self.root = self._process.wait_for(management, self.trust)
-            self._running = stack.pop_all()
-        return self
+        with server:
+            server.wait_for_port(port)
+            yield f"127.0.0.1:{port}"
 
     def __exit__(self, *exception):
         self._running.close()

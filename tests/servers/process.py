@@ -3,12 +3,21 @@
 import contextlib
 import os
 import random
+import shutil
 import socket
 import ssl
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import urllib.request
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 START_TIME = 30
 """Seconds until a server that does not listen counts as broken."""
@@ -62,6 +71,54 @@ class ServerProcess:
             time.sleep(0.02)
 
 
+class NameServer:
+    """A name server in a process of its own, while the context lasts.
+
+    Those who are one have `provider`, lego's that changes their zone, `prepare()`, which
+    writes what they read, sets `address` and returns their command and their ports, and
+    `begun()`, for what is to be done when they run for the first time.
+    """
+
+    def __init__(self, folder, program):
+        self.folder, self.program = folder, program
+
+    def __enter__(self):
+        command, self._ports = self.prepare()
+        self._process = ServerProcess([self.program, *command], folder=self.folder)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.stop)
+            self.start()
+            self.begun()
+            stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def start(self):
+        """Start it, after a stop on its ports and with what its zone had."""
+        self._process.__enter__()
+        for port in self._ports:
+            self._process.wait_for_port(port)
+
+    def stop(self):
+        """End the server at once; its zone stays on the disk."""
+        self._process.process.kill()
+        self._process.__exit__(None, None, None)
+
+    def begun(self):
+        """Do nothing more."""
+
+
+def installed(program):
+    """Find a server that a package of the system has brought, or None.
+
+    Debian keeps servers where people's PATH does not look.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which(program, path=path)
+
+
 def get(url, trust):
     """Fetch a page over HTTPS, trusting one PEM file."""
     context = ssl.create_default_context(cafile=str(trust))
@@ -72,19 +129,17 @@ def get(url, trust):
 
 
 def free_ports(count):
-    """Find TCP ports of 127.0.0.1 that nobody holds, and that no other caller of this process got.
+    """Find TCP ports of 127.0.0.1 that nobody holds, and that no other caller got.
 
     They are below those that the system gives to outgoing connections: between
-    this call and the server's own bind none of those can take one. Tests that run in
-    several processes have a range each.
+    this call and the server's own bind none of those can take one. The embedded CA's
+    begin above them.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 10_000 + worker % 4 * 5_000
     with _choosing:
         ports = []
         while len(ports) < count:
-            port = random.randrange(first, first + 5_000)
-            if port not in _given and _free(port):
+            port = random.randrange(10_000, 15_000)
+            if port not in _given and _marked(port) and _free(port):
                 _given.add(port)
                 ports.append(port)
         return ports
@@ -92,6 +147,24 @@ def free_ports(count):
 
 _choosing = threading.Lock()
 _given = set()
+_marks = os.open(
+    Path(tempfile.gettempdir()) / f"pylego-tests-ports-{getattr(os, 'getuid', int)()}",
+    os.O_RDWR | os.O_CREAT,
+    0o600,
+)
+"""A byte for each port, on which the process that was given it has a lock until it ends."""
+
+
+def _marked(port):
+    try:
+        if sys.platform == "win32":
+            os.lseek(_marks, port, os.SEEK_SET)
+            msvcrt.locking(_marks, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.lockf(_marks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def _free(port):

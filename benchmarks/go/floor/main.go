@@ -24,19 +24,18 @@ import (
 )
 
 const (
-	workers      = 32
-	leastPoll    = 2 * time.Millisecond
-	longestPoll  = 5 * time.Second
-	challengeOne = "http-01"
+	workers     = 32
+	leastPoll   = 2 * time.Millisecond
+	longestPoll = 5 * time.Second
 )
 
 func main() { worker.Serve(open) }
 
 // account is an api.Core of its own: lego keeps an account's key and URL there.
 type account struct {
-	core      *api.Core
-	session   *session
-	responder *worker.Responder
+	core    *api.Core
+	session *session
+	answers answers
 }
 
 func open(ctx context.Context, command worker.Command, responder *worker.Responder) (worker.Account, error) {
@@ -54,11 +53,17 @@ func open(ctx context.Context, command worker.Command, responder *worker.Respond
 		return nil, err
 	}
 	_, err = core.Accounts.New(ctx, acme.Account{TermsOfServiceAgreed: true})
-	return &account{core, session, responder}, err
+	account := &account{core, session, byHTTP{responder}}
+	if command.DNS != nil {
+		account.answers = byHTTPReq{command.DNS.Variables[0]["HTTPREQ_ENDPOINT"]}
+	}
+	return account, err
 }
 
 // Obtain is RFC 8555 section 7.4 and nothing else.
-func (a *account) Obtain(ctx context.Context, names []string) error {
+func (a *account) Obtain(ctx context.Context, names []string) (err error) {
+	var cleaning errgroup.Group // while the CA goes on
+	defer func() { err = errors.Join(err, cleaning.Wait()) }()
 	key, csr, err := newRequest(names)
 	if err != nil {
 		return err
@@ -70,7 +75,7 @@ func (a *account) Obtain(ctx context.Context, names []string) error {
 	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for _, url := range order.Authorizations {
-		group.Go(func() error { return a.authorize(each, url) })
+		group.Go(func() error { return a.authorize(each, url, cleaning.Go) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -96,21 +101,24 @@ func (a *account) Obtain(ctx context.Context, names []string) error {
 	return check(chain.Cert, key)
 }
 
-func (a *account) authorize(ctx context.Context, url string) error {
+func (a *account) authorize(ctx context.Context, url string, later func(func() error)) error {
 	authorization, err := a.core.Authorizations.Get(ctx, url)
 	if err != nil {
 		return err
 	}
 	for _, challenge := range authorization.Challenges {
-		if challenge.Type != challengeOne {
+		if challenge.Type != a.answers.challenge() {
 			continue
 		}
-		answer, err := a.core.GetKeyAuthorization(challenge.Token)
+		name, token := authorization.Identifier.Value, challenge.Token
+		answer, err := a.core.GetKeyAuthorization(token)
 		if err != nil {
 			return err
 		}
-		a.responder.Present(challenge.Token, answer)
-		defer a.responder.CleanUp(challenge.Token)
+		if err := a.answers.present(ctx, name, token, answer); err != nil {
+			return err
+		}
+		defer later(func() error { return a.answers.cleanUp(context.WithoutCancel(ctx), name, token, answer) })
 		if _, err := a.core.Challenges.New(ctx, challenge.URL); err != nil {
 			return err
 		}
@@ -119,7 +127,7 @@ func (a *account) authorize(ctx context.Context, url string) error {
 			return now.Status == acme.StatusValid, stopped(now.Status, err)
 		})
 	}
-	return fmt.Errorf("%s offers no %s", url, challengeOne)
+	return fmt.Errorf("%s offers no %s", url, a.answers.challenge())
 }
 
 // poll asks at once, then waits a quarter of the time already spent.

@@ -24,6 +24,12 @@ type Command struct {
 	Orders      [][]string `json:"orders"`
 	AtOnce      int        `json:"at_once"`
 	SameAccount bool       `json:"same_account"` // the first order makes it, untimed
+	DNS         *DNS       `json:"dns"`          // instead of http-01
+}
+
+// DNS is how names are validated by dns-01.
+type DNS struct {
+	Variables []map[string]string `json:"variables"` // of lego's provider: one set for each credentials
 }
 
 // Answer is the time from the first order's begin to the last one's end.

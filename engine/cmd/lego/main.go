@@ -1,5 +1,6 @@
 // Command lego is lego itself, with its whole command line, and the processes
-// that pylego's engine starts: `lego provider` hosts one DNS provider.
+// that pylego's engine starts: `lego provider` hosts one DNS provider. `lego storage`
+// tells what a configuration file of lego's says of its folder.
 //
 // It is the only program that links lego's providers and their SDKs.
 package main
@@ -18,6 +19,7 @@ import (
 	"github.com/go-acme/lego/v5/log"
 	"github.com/go-acme/lego/v5/providers/dns"
 	"github.com/urfave/cli/v3"
+	"gopkg.in/yaml.v3"
 
 	"pylego/engine/bridge"
 	"pylego/engine/child"
@@ -27,18 +29,17 @@ import (
 //go:generate go run names_generate.go
 
 func main() {
-	// Before lego's own commands: these are no part of its command line, and its
-	// help does not list them.
 	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "provider":
-			os.Exit(provider(os.Args[2:]))
-		case "serve":
-			os.Exit(serve(os.Args[2:]))
+		if run, is := ours[os.Args[1]]; is {
+			os.Exit(run(os.Args[2:]))
 		}
 	}
 	commandLine()
 }
+
+// ours are looked for before lego's own commands: they are no part of its command
+// line, and its help does not list them. A test sees that lego has none of these names.
+var ours = map[string]func([]string) int{"provider": provider, "serve": serve, "storage": storage}
 
 func provider(args []string) int {
 	if len(args) != 1 {
@@ -58,21 +59,47 @@ func serve(args []string) int {
 	}
 	child.CloseInherited()
 	child.DropSignals()
-	if parent, err := strconv.Atoi(args[0]); err != nil || !child.Of(parent) {
+	parent, err := strconv.Atoi(args[0])
+	if err != nil || !child.Of(parent) {
 		return 0
 	}
 	executable, err := filepath.Abs(os.Args[0])
+	if err == nil {
+		err = child.EndTogether()
+	}
 	if err == nil {
 		err = bridge.CaptureOutput()
 	}
 	if err == nil {
 		providerhost.SetExecutable(executable)
-		err = bridge.Serve(bridge.Operations, calls, messages, child.Orphaned())
+		err = bridge.Serve(bridge.Operations, calls, messages, child.Orphaned(parent))
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "lego serve:", err)
 		return 2
 	}
+	return 0
+}
+
+// storage prints the folder that a configuration file of lego's names, as lego reads it
+// (its configuration.ReadConfiguration, which is internal); nothing where it names none.
+func storage(args []string) int {
+	if len(args) != 1 {
+		fmt.Fprintln(os.Stderr, "lego storage is started by pylego, not by hand")
+		return 2
+	}
+	var configuration struct {
+		Storage string `yaml:"storage"`
+	}
+	text, err := os.ReadFile(args[0])
+	if err == nil {
+		err = yaml.Unmarshal(text, &configuration)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lego storage:", err)
+		return 1
+	}
+	fmt.Print(configuration.Storage)
 	return 0
 }
 
@@ -84,21 +111,23 @@ func isPipe(file *os.File) bool {
 	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
-// commandLine is lego's main.
+// commandLine is lego's main; a test compares them.
 func commandLine() {
 	app := cmd.CreateRootCommand()
-	app.Version = version()
+	app.Version = getVersion()
+
 	cli.VersionPrinter = func(cmd *cli.Command) {
 		fmt.Printf("lego version %s %s/%s\n", cmd.Version, runtime.GOOS, runtime.GOARCH)
 	}
 
-	if err := app.Run(context.Background(), os.Args); err != nil {
+	err := app.Run(context.Background(), os.Args)
+	if err != nil {
 		log.Fatal("Error", log.ErrorAttr(err))
 	}
 }
 
-// version is lego's, not pylego's: what `lego --version` says is about lego.
-func version() string {
+// getVersion is lego's, not pylego's: what `lego --version` says is about lego.
+func getVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {
 			if module.Path == "github.com/go-acme/lego/v5" {

@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-acme/lego/v5/cmd"
 	"github.com/go-acme/lego/v5/providers/dns"
 )
 
@@ -41,6 +46,29 @@ func legoDirectory(t *testing.T, format string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(output))
+}
+
+func TestTheFolderIsThatWhichLegosConfigurationNames(t *testing.T) {
+	folder := t.TempDir()
+	for text, want := range map[string]string{
+		"storage: /etc/lego\n":                      "/etc/lego",
+		"storage: 'it''s here' # ours\naccounts:\n": "it's here",
+		"{storage: \"a\\u0062\", accounts: {}}":     "ab",
+		"accounts:\n  storage:\n    email: a\n":     "",
+	} {
+		path := filepath.Join(folder, "lego.yml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, code := run(t, "storage", path); output != want || code != 0 {
+			t.Errorf("%q: %q, exit code %d", text, output, code)
+		}
+	}
+	for _, args := range [][]string{{"storage", filepath.Join(folder, "none")}, {"storage"}} {
+		if _, code := run(t, args...); code == 0 {
+			t.Errorf("%v: nothing is wrong", args)
+		}
+	}
 }
 
 func TestProviderNamesAreExactlyThoseLegoAccepts(t *testing.T) {
@@ -77,6 +105,42 @@ func TestItIsLegosCommandLine(t *testing.T) {
 	}
 	if output, code := run(t, "nonsense"); code != 1 || !strings.Contains(output, "unknown command") {
 		t.Error(code, output)
+	}
+}
+
+// What lego's main does is done here: its exit codes, its log, what it does with signals.
+func TestOurMainIsLegos(t *testing.T) {
+	theirs := function(t, filepath.Join(legoDirectory(t, "{{.Dir}}"), "main.go"), "main")
+	if ours := function(t, "main.go", "commandLine"); ours != theirs || ours == "" {
+		t.Errorf("ours:\n%s\nlego's:\n%s", ours, theirs)
+	}
+}
+
+func function(t *testing.T, path, name string) string {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, each := range file.Decls {
+		if found, ok := each.(*ast.FuncDecl); ok && found.Name.Name == name {
+			if err := format.Node(&source, files, found.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return source.String()
+}
+
+func TestLegoHasNoCommandThatOursWouldHide(t *testing.T) {
+	for _, each := range cmd.CreateRootCommand().Commands {
+		for _, name := range each.Names() {
+			if _, is := ours[name]; is {
+				t.Errorf("lego has a command %q, too", name)
+			}
+		}
 	}
 }
 

@@ -40,7 +40,8 @@ func main() {}
 
 func init() {
 	// In somebody else's program memory counts for more than the collector's time.
-	debug.SetGCPercent(50)
+	// At less it begins in the middle of a first order, and takes more than it gives.
+	debug.SetGCPercent(75)
 }
 
 var captureOutput = sync.OnceValue(bridge.CaptureOutput)

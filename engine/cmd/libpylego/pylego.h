@@ -45,7 +45,8 @@ char *pylego_next(uint64_t engine, int milliseconds);
 /* Answers a question of a job: {"id": ..., "answer": ...}. */
 void pylego_reply(uint64_t engine, uint64_t job, char *answer, size_t length);
 
-/* Cancels a job. Its error message follows when it has cleaned up. */
+/* Cancels a job. Its error message follows when it has cleaned up; at once, and
+   perhaps after another, if the engine does not know the job (any more). */
 void pylego_cancel(uint64_t engine, uint64_t job);
 
 /* Cancels all jobs, waits for their clean-up at most so long, frees the engine. */

@@ -6,13 +6,17 @@ import importlib
 import os
 import threading
 
+from pylego._engine.call import Call
 from pylego._errors import EngineError, InvalidRequest
+
+__all__ = ["Call", "of", "run"]
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from pylego._engine.jobs import Engine
+    from pylego._engine.jobs import Engine, Job
     from pylego._engine.library import Library
     from pylego._engine.process import Process
     from pylego._events import EventCallback
@@ -28,38 +32,39 @@ _opening = threading.RLock()
 
 
 def run(
-    operation: str,
-    message: dict[str, Any],
-    *,
-    timeout: float | None = None,
-    cleanup_timeout: float = 10.0,
+    call: Call,
     on_event: EventCallback | None = None,
-    isolation: str | None = None,
+    on_begin: Callable[[Job], object] | None = None,
 ) -> Any:
-    """Run an operation on this process's engine, which the first call starts.
+    """Run a call on this process's engine, which the first call starts.
 
     Args:
-        operation: the operation's name.
-        message: its input.
-        timeout: seconds until the engine ends it; none by default.
-        cleanup_timeout: seconds that an exception of a signal handler waits for the clean-up.
+        call: the operation.
         on_event: is called with each event, on a thread of pylego's.
-        isolation: `"process"` for an engine in a process of its own. By default what
-            the environment's PYLEGO_ISOLATION says, otherwise in this process where
-            that is possible.
+        on_begin: is called with the job when it has begun: another thread may cancel it.
 
     Raises:
         LEGOError: the operation failed.
+        InvalidRequest: an argument does not fit.
+        EngineError: the engine cannot run here.
+    """
+    return of(call).run(call, on_event, on_begin)
+
+
+def of(call: Call) -> Engine:
+    """Return the engine for a call; it is started where this process has none.
+
+    Raises:
         InvalidRequest: there is no such isolation.
         EngineError: the engine cannot run here.
     """
-    isolation = os.environ.get("PYLEGO_ISOLATION", "") if isolation is None else isolation
+    isolation = call.isolation
+    if isolation is None:
+        isolation = os.environ.get("PYLEGO_ISOLATION", "")
     engine = _engines.get(isolation)
-    if engine is None or engine.failure or engine.pid != os.getpid():
+    if engine is None or not engine.usable or engine.pid != os.getpid():
         engine = _open(isolation)
-    return engine.run(
-        operation, message, timeout=timeout, cleanup_timeout=cleanup_timeout, on_event=on_event
-    )
+    return engine
 
 
 def _open(isolation: str) -> Engine:
@@ -71,14 +76,16 @@ def _open(isolation: str) -> Engine:
         _after_fork()  # by C code, which has not called the hook
     with _opening:
         engine = _engines.get(isolation)
-        if engine is None or engine.failure:
+        if engine is None or not engine.usable:
             _refuse_subinterpreter()
             # Not before the first call: importing pylego loads no Go, and costs
             # neither a thread nor the modules for one.
             importlib.import_module("datetime")  # what results and errors import later
-            from pylego._engine.jobs import Engine  # noqa: PLC0415
+            from pylego._engine.jobs import Engine  # noqa: PLC0415 -- for those who make a call
 
+            # Known before it begins: whatever interrupts that, no engine is lost.
             engine = _engines[isolation] = Engine(_transport(isolation))
+            engine.begin()
     return engine
 
 
@@ -123,7 +130,7 @@ def _after_fork() -> None:
     No thread of the parent was opening one: an import that a fork has interrupted
     could never be made in the child, where nobody is left to end it.
     """
-    global _opening  # noqa: PLW0603
+    global _opening  # noqa: PLW0603 -- a process has one, and a fork another
     _opening = threading.RLock()
     for engine in _engines.values():
         engine.abandon()

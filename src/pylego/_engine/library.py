@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-from pathlib import Path
+import os
+import signal
+import sys
 
 from pylego._engine import limits, readiness
+from pylego._engine.files import LIBRARY
 from pylego._errors import EngineError
 
-FOLDER = Path(__file__).resolve().parent.parent / "_bin"
-PATH = FOLDER / "lego.so"
+TYPE_CHECKING = False  # typing would be a tenth of our memory
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class Library:
@@ -66,6 +71,9 @@ class Library:
     def abandon(self) -> None:
         """Leave the engine to the process that opened it: this is a fork of that."""
 
+    def left(self) -> None:
+        """Close nothing in a fork: the descriptor is the library's."""
+
 
 def open_library() -> Library | None:
     """Open an engine in this process, or nothing where no Go can run.
@@ -76,16 +84,36 @@ def open_library() -> Library | None:
     Raises:
         EngineError: the library cannot be loaded here.
     """
-    if not PATH.exists() or not limits.room_here():
+    if not os.path.exists(LIBRARY) or not limits.room_here():
         return None
-    with limits.file_limit_kept():
+    with limits.file_limit_kept(), _sigpipe_kept():
         functions = _load()
         return Library(functions) if functions.pylego_usable() else None
 
 
+@contextlib.contextmanager
+def _sigpipe_kept() -> Generator[None]:
+    """Undo what Go does when it is loaded: it handles SIGPIPE, which Python ignores.
+
+    A program that this one becomes (`os.exec`), or starts without `subprocess`, would
+    no longer inherit that.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    ignored = signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+    try:
+        yield
+    finally:
+        if ignored:  # signal.signal is for the main thread alone
+            function = ctypes.CDLL(None).signal
+            function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+            function(signal.SIGPIPE, int(signal.SIG_IGN))
+
+
 def _load() -> ctypes.CDLL:
     try:
-        functions = ctypes.CDLL(str(PATH))
+        functions = ctypes.CDLL(LIBRARY)
     except OSError as error:
         msg = f"the engine cannot be loaded: {error}"
         raise EngineError(msg) from error

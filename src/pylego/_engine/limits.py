@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
+import sys
+
+from pylego._errors import EngineError
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Any
 
-try:
+if sys.platform == "win32":  # which has no such limits
+    mmap: Any = None
+    resource: Any = None
+else:
+    import mmap
     import resource
-except ImportError:  # Windows: no such limits
-    resource = None  # type: ignore[assignment]
 
 GO_RESERVES = 1 << 30
 """Bytes of address space, which Go's runtime reserves without using them: it needs 0.9 GB to start."""
@@ -44,6 +49,21 @@ def room_here() -> bool:
     except OSError:
         return False
     return True
+
+
+def require_room() -> None:
+    """Refuse to start a program of Go's that would end at once: it inherits the limit.
+
+    Raises:
+        EngineError: there is no room.
+    """
+    space = address_space()
+    if space is not None and space < GO_RESERVES:
+        msg = (
+            f"the limit on address space (RLIMIT_AS, `ulimit -v`) of {space >> 20} MB leaves no "
+            f"room for Go, which reserves {GO_RESERVES >> 20} MB"
+        )
+        raise EngineError(msg)
 
 
 def address_space() -> int | None:

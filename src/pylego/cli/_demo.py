@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import ssl
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
-
-from pylego._client import Client
-from pylego._errors import LEGOError
-from pylego.testing import ACMEServer
+from pylego.cli._frame import DONE, FAILED, Outcome
+from pylego.cli._progress import progress
 
 if TYPE_CHECKING:
+    import ssl
+
+    from rich.console import Console
+    from rich.panel import Panel
+
+    from pylego._certificate import Certificate
     from pylego._challenges import Challenge
-    from pylego._events import Event
-    from pylego._models import Certificate
+    from pylego.testing import ACMEServer
+
+END_CERTIFICATE = "-----END CERTIFICATE-----"
 
 TIMEOUT = 60.0
 """Seconds for each certificate; it takes milliseconds."""
 
-PHASES = {
-    "account": "account is ready",
-    "order": "order is made",
-    "authorization": "authorizations are fetched",
-    "waiting": "waiting in line",
-    "presented": "answers are presented",
-    "propagated": "records are visible",
-    "triggered": "the CA is asked to validate",
-    "validated": "names are validated",
-    "finalized": "the CA is signing",
-    "issued": "certificate is there",
-    "cleaned_up": "cleaned up",
-}
+WIDTH = 100
+"""Columns that a box takes at most."""
 
 
 @dataclass(frozen=True)
@@ -50,66 +37,110 @@ class Order:
     challenge: Challenge
 
 
-def run() -> int:
-    """Obtain, show and verify; return the exit code."""
-    console = Console()
+@dataclass(frozen=True)
+class Obtained:
+    """What came of it."""
+
+    order: Order
+    certificate: Certificate
+    chain: list[str]
+    """The common names from the leaf to the root."""
+    seconds: float
+    problem: str
+    """Why a TLS client would refuse it; `""` if it would not."""
+
+
+def demo() -> Outcome:
+    """Show it at work: certificates from a CA inside this process.
+
+    Nothing else is asked, and nothing kept. Each is verified by TLS handshakes.
+    """
+    from pylego.testing import ACMEServer
+
     with ACMEServer() as server:
-        console.print(f"ACME server [bold]{server.directory}[/] with its own DNS at {server.dns}")
         many = tuple(f"host{number}.shop.example" for number in range(1, 21))
         orders = (
             Order("HTTP-01", ("www.shop.example",), server.http01()),
             Order("TLS-ALPN-01", ("mail.shop.example",), server.tlsalpn01()),
             Order("DNS-01", ("*.shop.example", *many), server.dns01()),
         )
-        try:
-            verified = [_order(console, server, order) for order in orders]
-        except LEGOError as error:
-            console.print(f"[bold red]{type(error).__name__}[/] {error}", highlight=False)
-            return 1
-    return 0 if all(verified) else 1
+        obtained = [_obtained(server, order) for order in orders]
+    told = f"ACME server {server.directory} with its own DNS at {server.dns}"
 
+    def show(console: Console) -> None:
+        console.print(told, highlight=False, soft_wrap=True)
+        for each in obtained:
+            console.print(_panel(each, min(console.width, WIDTH)))
 
-def _order(console: Console, server: ACMEServer, order: Order) -> bool:
-    columns = (
-        TextColumn("[bold]{task.fields[title]:<12}"),
-        BarColumn(),
-        TextColumn("{task.completed:>2}/{task.total} names"),
-        TextColumn("{task.fields[phase]}", style="cyan"),
+    return Outcome(
+        {"certificates": [_described(each) for each in obtained]},
+        show,
+        FAILED if any(each.problem for each in obtained) else DONE,
     )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(order.names), title=order.title, phase="")
 
-        def show(event: Event) -> None:
-            phase = PHASES.get(event.kind, event.detail)
-            progress.update(task, phase=phase, advance=event.kind == "validated")
 
+def _obtained(server: ACMEServer, order: Order) -> Obtained:
+    from pylego._client import Client
+
+    with progress(order.title, len(order.names)) as on_event:
         client = Client(
             server.directory,
             trust=server.trust_root,
             accept_terms=True,
             timeout=TIMEOUT,
-            on_event=show,
+            on_event=on_event,
         )
         began = time.perf_counter()
         certificate = client.obtain(*order.names, challenges=order.challenge)
         seconds = time.perf_counter() - began
     problem = _unverified(certificate, server.roots[0], order.names)
-    console.print(_described(order, certificate, seconds, problem))
-    return problem == ""
+    chain = [order.names[0], *_authorities(certificate.chain + server.roots[0])]
+    return Obtained(order, certificate, chain, seconds, problem)
 
 
-def _described(order: Order, certificate: Certificate, seconds: float, problem: str) -> Panel:
+def _described(obtained: Obtained) -> dict[str, Any]:
+    return {
+        "challenge": obtained.order.title.lower(),
+        "names": list(obtained.order.names),
+        "chain": obtained.chain,
+        "seconds": obtained.seconds,
+        "verified": not obtained.problem,
+        "problem": obtained.problem,
+    }
+
+
+def _panel(obtained: Obtained, width: int) -> Panel:
+    from rich.panel import Panel
+    from rich.table import Table
+
+    certificate = obtained.certificate
     table = Table.grid(padding=(0, 2))
     names = ", ".join(identifier.value for identifier in certificate.identifiers)
     table.add_row("names", names)
     table.add_row("issuer", certificate.issuer)
     table.add_row("valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}")
-    table.add_row("time", f"{seconds * 1000:.0f} ms")
-    table.add_row(
-        "chain",
-        f"[red]does not verify: {problem}" if problem else "[green]verified against the CA's root",
-    )
-    return Panel(table, title=order.title, title_align="left", border_style="dim")
+    table.add_row("time", f"{obtained.seconds * 1000:.0f} ms")
+    table.add_row("chain", "\n<- ".join(obtained.chain))
+    verdict = "[green]verified against the CA's root"
+    table.add_row("", f"[red]does not verify: {obtained.problem}" if obtained.problem else verdict)
+    title = obtained.order.title
+    return Panel(table, title=title, title_align="left", border_style="dim", width=width)
+
+
+def _authorities(chain: str) -> list[str]:
+    """Return the common names of a chain's authorities, in its order."""
+    *every, _ = chain.split(END_CERTIFICATE)
+    return [_common_name(pem + END_CERTIFICATE) for pem in every]
+
+
+def _common_name(authority: str) -> str:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Python's only reader of certificates
+    context.load_verify_locations(cadata=authority)
+    [told] = context.get_ca_certs()
+    subject: Any = told["subject"]
+    return str(dict(pair for names in subject for pair in names)["commonName"])
 
 
 def _unverified(certificate: Certificate, root: str, names: tuple[str, ...]) -> str:
@@ -118,12 +149,9 @@ def _unverified(certificate: Certificate, root: str, names: tuple[str, ...]) -> 
     OpenSSL makes real handshakes in memory, one for each name: a judge who knows
     nothing of the code that obtained the certificate.
     """
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pair.pem"
-        file.touch(0o600)
-        file.write_text(certificate.pem + (certificate.private_key or ""))
-        server.load_cert_chain(file)
+    import ssl
+
+    server = certificate.ssl_context()
     client = ssl.create_default_context(cadata=root)
     for name in names:
         try:
@@ -134,6 +162,8 @@ def _unverified(certificate: Certificate, root: str, names: tuple[str, ...]) -> 
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    import ssl
+
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = [
         client.wrap_bio(to_client, to_server, server_hostname=name),

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package providerhost
-
-import "os"
-
-// Where pipes have no deadlines, nobody asks.
-func readNow(*os.File, []byte) int { return 0 }

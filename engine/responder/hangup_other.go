@@ -1,8 +1,0 @@
-//go:build !unix
-
-package responder
-
-import "net"
-
-// hangUp has nothing to do where processes are not forked.
-func hangUp(net.Listener) {}

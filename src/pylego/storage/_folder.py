@@ -1,0 +1,451 @@
+"""One folder and the files right in it; the only place that knows descriptors of folders.
+
+Where a system has them, a folder is opened once and its files through it: nobody can
+then put a link in the place of the folder, or of a file, and have us write elsewhere.
+Windows has neither; there the same goes by paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from typing import NamedTuple
+
+from pylego._engine.system import patiently
+from pylego._errors import StorageError
+from pylego.storage._telling import telling, told
+
+TYPE_CHECKING = False  # importing typing would take half of our import time
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
+SECRET = 0o600
+PRIVATE = 0o700
+"""lego's modes of files and of folders."""
+
+STAGED = ".pylego-"
+"""Begins the names of files that are to be renamed; no pattern of lego's finds them."""
+
+BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+HAVE_DESCRIPTORS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+
+# What Windows lacks is no flag there. O_NONBLOCK: somebody's pipe is not waited for.
+_O_BINARY: int = getattr(os, "O_BINARY", 0)
+_O_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
+_O_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+_O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+_O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_ALWAYS = _O_BINARY | _O_CLOEXEC | _O_NOFOLLOW
+
+_ADVICE = ("posix_fadvise", "POSIX_FADV_DONTNEED")
+
+
+class Identity(NamedTuple):
+    """Tells a file from its replacement, and from itself before somebody wrote into it."""
+
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+    @property
+    def written(self) -> float:
+        """When it was written last, in seconds of the clock."""
+        return self.modified / 1e9
+
+
+class Batch:
+    """New files, and folders with new names, that are put on the disk together.
+
+    Each alone would wait for a write of the disk; together some share one.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _path, descriptor in self._open:
+            os.close(descriptor)
+
+    def add(self, path: str, descriptor: int) -> None:
+        """Take a file or folder; its descriptor stays the caller's."""
+        self._open.append((path, os.dup(descriptor)))
+
+    def sync(self) -> None:
+        """Have all of them on the disk."""
+        for _path, descriptor in self._open:
+            _begin_writing(descriptor)
+        for path, descriptor in self._open:
+            with telling(path):
+                os.fsync(descriptor)
+
+
+class Folder:
+    """An open folder, by its descriptor; to be closed, best by `with`."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @staticmethod
+    def open(path: str) -> Folder | None:
+        """Open a folder by its path; a symbolic link in it is the user's own and followed.
+
+        Returns:
+            The folder, or `None` where it is missing.
+
+        Raises:
+            StorageError: it cannot be opened, or others can write into it.
+        """
+        with telling(path):
+            try:
+                return _opened(path, path)
+            except FileNotFoundError:
+                return None
+
+    @staticmethod
+    def make(path: str) -> Folder:
+        """Open a folder by its path, which is made where it is missing: for its owner alone."""
+        folder = Folder.open(path)
+        if folder is None:
+            with telling(path):
+                _make(os.path.abspath(path), PRIVATE)
+            folder = Folder.open(path)
+        if folder is None:
+            msg = f"{path} was removed while it was being made"
+            raise StorageError(msg, path=path)
+        return folder
+
+    def sub(self, name: str, *, make: bool = False, lasting: bool = True) -> Folder | None:
+        """Open a folder right in this one, or make it; no symbolic link is followed."""
+        # No `telling` at first: dozens are opened for one certificate.
+        try:
+            return self._sub(name)
+        except FileNotFoundError:
+            if not make:
+                return None
+        except OSError as error:
+            raise told(error, self.at(name)) from error
+        with telling(self.path, name):
+            with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
+                self._mkdir(name)
+                if lasting:
+                    self.sync()
+            return self._sub(name)
+
+    def _sub(self, name: str) -> Folder:
+        return _opened(name, self.at(name), _O_NOFOLLOW, dir_fd=self._descriptor)
+
+    def _mkdir(self, name: str) -> None:
+        os.mkdir(name, PRIVATE, dir_fd=self._descriptor)
+
+    def below(
+        self, names: tuple[str, ...], *, make: bool = False, lasting: bool = True
+    ) -> Folder | None:
+        """Open a folder further below; to be closed by itself."""
+        here = self.sub(names[0], make=make, lasting=lasting)
+        if here is None or len(names) == 1:
+            return here
+        with here:
+            return here.below(names[1:], make=make, lasting=lasting)
+
+    def made(self, names: tuple[str, ...], *, lasting: bool = True) -> Folder:
+        """Open a folder further below, which is made where it is missing."""
+        folder = self.below(names, make=True, lasting=lasting)
+        assert folder is not None  # noqa: S101 -- it was to be made
+        return folder
+
+    def close(self) -> None:
+        """Let the descriptor go."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def names(self) -> list[str]:
+        """List what is in it, in no order."""
+        with telling(self.path):
+            return self._list()
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file; `None` where there is none."""
+        return self.seen(name)[0]
+
+    def seen(self, name: str) -> tuple[bytes | None, Identity | None]:
+        """Read a file, and tell which one it was."""
+        # No `telling`: thousands are read.
+        try:
+            descriptor = self._open(name, os.O_RDONLY | _O_NONBLOCK)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    msg = f"{self.at(name)} is no regular file"
+                    raise StorageError(msg, path=self.at(name))
+                return _all_of(descriptor, status.st_size), _identity(status)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            raise told(error, self.at(name)) from error
+
+    def identity(self, name: str) -> Identity | None:
+        """Tell which file is there now."""
+        try:
+            return _identity(self._stat(name))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise told(error, self.at(name)) from error
+
+    def create(
+        self, name: str, content: bytes, batch: Batch | None = None, *, lasting: bool = True
+    ) -> bool:
+        """Make a file; `False` where one was there already.
+
+        A lasting one is on the disk then, or when the batch is.
+        """
+        with telling(self.path, name):
+            try:
+                descriptor = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            except FileExistsError:
+                return False
+            try:
+                try:
+                    _write(descriptor, content)
+                    if batch is not None:
+                        batch.add(self.at(name), descriptor)
+                    elif lasting:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            except BaseException:
+                self.remove(name)
+                raise
+            return True
+
+    def stage(self, content: bytes, batch: Batch | None = None) -> str:
+        """Write what is to be renamed later; return the name it has until then."""
+        name = STAGED + secrets.token_hex(16)
+        self.create(name, content, batch)
+        return name
+
+    def write(self, name: str, content: bytes, batch: Batch | None = None) -> None:
+        """Put a new file in the place of an old one: a reader sees either, whole.
+
+        It is on the disk before it has the name; the name lasts from now on, or when the
+        batch does.
+        """
+        staged = self.stage(content)
+        try:
+            self.move(staged, name)
+        except BaseException:
+            self.remove(staged)
+            raise
+        self.sync(batch)
+
+    def overwrite(self, name: str, start: bytes) -> bool:
+        """Write the first bytes of a file anew; `False` where there is none."""
+        with telling(self.path, name):
+            try:
+                descriptor = self._open(name, os.O_WRONLY)
+            except FileNotFoundError:
+                return False
+            with open(descriptor, "wb", buffering=0) as file:
+                file.write(start)
+            return True
+
+    def move(self, name: str, to: str) -> None:
+        """Rename a file, in the place of another one or not; `sync` makes it last."""
+        with telling(self.path, to):
+            self._rename(name, to)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there; `sync` makes it last."""
+        with telling(self.path, name), contextlib.suppress(FileNotFoundError):
+            self._unlink(name)
+
+    def touch(self, name: str) -> None:
+        """Give a file the present as its time."""
+        with telling(self.path, name):
+            self._touch(name)
+
+    def sync(self, batch: Batch | None = None) -> None:
+        """Have the names in the folder on the disk, as they are now, or with a batch."""
+        if batch is not None:
+            batch.add(self.path, self._descriptor)
+            return
+        with telling(self.path):
+            os.fsync(self._descriptor)
+
+    def sync_file(self, name: str, batch: Batch) -> None:
+        """Have a file's content on the disk with a batch, whoever has written it; none is no error."""
+        with telling(self.path, name), contextlib.suppress(FileNotFoundError):
+            descriptor = self._open(name, os.O_WRONLY)  # Windows syncs no file that is only read
+            try:
+                batch.add(self.at(name), descriptor)
+            finally:
+                os.close(descriptor)
+
+    def at(self, name: str) -> str:
+        """Return a file's path, for messages."""
+        return f"{self.path}{os.sep}{name}"
+
+    def _list(self) -> list[str]:
+        return os.listdir(self._descriptor)
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags | _ALWAYS, SECRET, dir_fd=self._descriptor)
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+
+    def _rename(self, name: str, to: str) -> None:
+        os.replace(name, to, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def _unlink(self, name: str) -> None:
+        os.unlink(name, dir_fd=self._descriptor)
+
+    def _touch(self, name: str) -> None:
+        os.utime(name, dir_fd=self._descriptor, follow_symlinks=False)
+
+
+class FolderByPath(Folder):
+    """A folder where the system has no descriptors of folders, as on Windows.
+
+    Nothing that anybody has open can be renamed or removed there: we hold nothing open,
+    and wait for a moment where others read.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, -1)
+
+    def create(
+        self,
+        name: str,
+        content: bytes,
+        batch: Batch | None = None,  # noqa: ARG002 -- which would hold it open
+        *,
+        lasting: bool = True,
+    ) -> bool:
+        """Make a file, which is on the disk at once if it is to last."""
+        return super().create(name, content, lasting=lasting)
+
+    def _sub(self, name: str) -> Folder:
+        return _by_path(self.at(name), os.lstat(self.at(name)))
+
+    def _mkdir(self, name: str) -> None:
+        os.mkdir(self.at(name), PRIVATE)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def sync(self, batch: Batch | None = None) -> None:
+        """Windows keeps its folders itself: it has no call for it."""
+
+    def _list(self) -> list[str]:
+        return os.listdir(self.path)
+
+    def _open(self, name: str, flags: int) -> int:
+        return patiently(os.open, self.at(name), flags | _ALWAYS, SECRET)
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.lstat(self.at(name))
+
+    def _rename(self, name: str, to: str) -> None:
+        patiently(os.replace, self.at(name), self.at(to))
+
+    def _unlink(self, name: str) -> None:
+        patiently(os.unlink, self.at(name))
+
+    def _touch(self, name: str) -> None:
+        os.utime(self.at(name))
+
+
+def _make(path: str, mode: int) -> None:
+    """Make a folder, and those above it that are missing; they last, unlike those of os.makedirs."""
+    above, name = os.path.split(path)
+    if not os.path.isdir(above):
+        _make(above, 0o777)
+    with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
+        if not HAVE_DESCRIPTORS:
+            os.mkdir(path, mode)
+            return
+        descriptor = os.open(above, os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC)
+        try:
+            os.mkdir(name, mode, dir_fd=descriptor)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _opened(name: str, path: str, flags: int = 0, **where: Any) -> Folder:
+    if not HAVE_DESCRIPTORS:
+        return _by_path(path, os.stat(path))
+    descriptor = os.open(name, os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC | flags, **where)
+    try:
+        _check(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Folder(path, descriptor)
+
+
+def _by_path(path: str, status: os.stat_result) -> Folder:
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", path)
+    _check(status, path)
+    return FolderByPath(path)
+
+
+def _check(status: os.stat_result, path: str) -> None:
+    """Refuse a folder that others can write into: they could take keys, or give us theirs."""
+    if not hasattr(os, "geteuid"):
+        return  # Windows' rights are not in a mode
+    if status.st_mode & BY_OTHERS:
+        msg = f"others can write into {path}: take that away (chmod go-w), for keys are kept there"
+        raise StorageError(msg, path=path)
+    user = os.geteuid()
+    if user != 0 and status.st_uid not in (user, 0):  # root may use a folder of whom it works for
+        msg = f"{path} belongs to another user, who can write into it: keys are not kept there"
+        raise StorageError(msg, path=path)
+
+
+def _begin_writing(descriptor: int) -> None:
+    """Hint that a file is to be written: Linux begins at once, and finds places for several together."""
+    advise, needed_no_more = (getattr(os, name, None) for name in _ADVICE)  # not on macOS
+    if advise is not None:
+        with contextlib.suppress(OSError):
+            advise(descriptor, 0, 0, needed_no_more)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _all_of(descriptor: int, size: int) -> bytes:
+    content = os.read(descriptor, size + 1)  # one more, to see the end
+    if len(content) == size:
+        return content
+    parts = [content]
+    while part := os.read(descriptor, 1 << 16):  # it has grown meanwhile
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return Identity(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

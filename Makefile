@@ -71,7 +71,7 @@ test-go: $(WHEEL)/.built
 
 .PHONY: test-python
 test-python: $(TEST)/.installed
-	$(TEST)/bin/pytest -rs $(AT_ONCE)
+	tools/run-suite $(TEST)/bin/pytest -rs $(AT_ONCE)
 
 .PHONY: test-pythons
 test-pythons: $(WHEEL)/.built ## the tests on the other Pythons 3.10+ of this machine

@@ -67,6 +67,21 @@ func newHost(config Config, key string) *host {
 	return h
 }
 
+// alive reports whether a call can be made. Its pipe ends before its process has.
+func (h *host) alive() bool {
+	select {
+	case <-h.ended:
+		return false
+	default:
+	}
+	select {
+	case <-h.started:
+		return h.startErr == nil && h.connection.open()
+	default:
+		return true
+	}
+}
+
 // live is the host from its start to the last byte of its output. failed is
 // called when it did not become ready.
 func (h *host) live(failed func()) {

@@ -32,19 +32,7 @@ func Gone(err error) bool { return errors.Is(err, errHostGone) || errors.Is(err,
 func Unsure(err error) bool { return Gone(err) || errors.Is(err, errUnsure) }
 
 // Alive reports whether a call can be made.
-func (l *Lease) Alive() bool {
-	select {
-	case <-l.host.ended:
-		return false
-	default:
-	}
-	select {
-	case <-l.host.started:
-		return l.host.startErr == nil && l.host.connection.open()
-	default:
-		return true
-	}
-}
+func (l *Lease) Alive() bool { return l.host.alive() }
 
 // End waits until the host has ended, and says how, and what it last said.
 func (l *Lease) End() error {

@@ -138,7 +138,7 @@ func (p *Pool) missing(keys []string) []string {
 	var missing []string
 	for _, key := range keys {
 		if h := p.hosts[key]; h != nil {
-			if time.Since(h.born) < p.maxAge {
+			if h.alive() && time.Since(h.born) < p.maxAge {
 				continue
 			}
 			p.retire(h)

@@ -57,6 +57,19 @@ func TestAnOldHostTakesNoNewOrders(t *testing.T) {
 	within(t, "the end of the old host", first.host.ended)
 }
 
+// Between the end of its pipe and that of its process nobody is to get a host: a
+// clean-up that looks for another one would have got the dead one again.
+func TestAHostThatHasGoneTakesNoNewOrders(t *testing.T) {
+	p := newPool(t)
+	first := ready(t, acquire(t, p, Config{Provider: "fake"}))
+	first.host.process.answers.Close()
+	within(t, "the end of the pipe", first.host.connection.closed)
+	second := ready(t, acquire(t, p, Config{Provider: "fake"}))
+	if second.host == first.host || !second.Alive() {
+		t.Error("the dead host is given to another order")
+	}
+}
+
 func TestAStartNobodyWaitsForIsCancelledAndOneStillWantedIsNot(t *testing.T) {
 	p := newPool(t)
 	config := Config{Provider: "constructor-hangs", Environment: []string{"MARK=shared"}}

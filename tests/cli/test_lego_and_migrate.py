@@ -6,7 +6,8 @@ import shlex
 import pytest
 
 import pylego
-from pylego.storage import FileStore, _journal
+from pylego.storage import FileStore
+from pylego.storage._folder import Folder
 from tests.cli.conftest import account_of, names
 
 pytest.importorskip("typer")
@@ -18,7 +19,7 @@ def crashed(folder, client, acme_server, monkeypatch):
     old, new = (client.obtain("a.example", challenges=acme_server.http01()) for _ in range(2))
     store = FileStore(folder)
     store.save("a.example", old)
-    real = _journal.Folder.move
+    real = Folder.move
 
     def move(self, name, to):
         if to == "a.example.key":
@@ -26,7 +27,7 @@ def crashed(folder, client, acme_server, monkeypatch):
         real(self, name, to)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_journal.Folder, "move", move)
+        patched.setattr(Folder, "move", move)
         with pytest.raises(KeyboardInterrupt):
             store.save("a.example", new)
     return new.serial

@@ -55,6 +55,9 @@ class Store:
     def load(self, name):
         return self.certificates.get(name)
 
+    def load_with_text(self, name):
+        return self.load(name), self.texts([name]).get(name)
+
     def texts(self, names):
         return {name: self.text(name) for name in names if name in self.certificates}
 

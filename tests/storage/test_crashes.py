@@ -17,6 +17,7 @@ import pytest
 import pylego
 from pylego.storage import FileStore, recover
 from pylego.storage import _journal as journal
+from pylego.storage._folder import Folder
 
 NAME = "a.example"
 
@@ -157,7 +158,7 @@ def crash(monkeypatch):
             return change
 
         for change in CHANGES:
-            patch.setattr(journal.Folder, change, counted(getattr(journal.Folder, change)))
+            patch.setattr(Folder, change, counted(getattr(Folder, change)))
 
     return at
 
@@ -212,14 +213,14 @@ def half_done(folder, two, monkeypatch, renamed=1):
     """Leave a store in the middle of its renames."""
     store = FileStore(folder)
     store.save(NAME, two[0])
-    real, count = journal.Folder.move, iter(range(10**9))
+    real, count = Folder.move, iter(range(10**9))
 
     def move(self, name, to):
         if to.startswith(f"{NAME}.") and next(count) == renamed:
             raise CrashedError
         real(self, name, to)
 
-    monkeypatch.setattr(journal.Folder, "move", move)
+    monkeypatch.setattr(Folder, "move", move)
     with contextlib.suppress(CrashedError):
         store.save(NAME, two[1])
     monkeypatch.undo()
@@ -318,10 +319,10 @@ class Unsynced:
 
     def __init__(self, patch):
         self._paths = {}
-        self._open, self._move, self._fsync = journal.Folder._open, journal.Folder.move, os.fsync
+        self._open, self._move, self._fsync = Folder._open, Folder.move, os.fsync
         # Functions, for a folder hands itself to those alone.
-        patch.setattr(journal.Folder, "_open", lambda folder, *more: self.open(folder, *more))  # noqa: PLW0108
-        patch.setattr(journal.Folder, "move", lambda folder, *more: self.move(folder, *more))  # noqa: PLW0108
+        patch.setattr(Folder, "_open", lambda folder, *more: self.open(folder, *more))  # noqa: PLW0108
+        patch.setattr(Folder, "move", lambda folder, *more: self.move(folder, *more))  # noqa: PLW0108
         patch.setattr(os, "fsync", self.fsync)
 
     def open(self, folder, name, flags):

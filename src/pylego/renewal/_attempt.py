@@ -93,8 +93,7 @@ class Keeper:
     def _read(self, managed: Managed) -> tuple[Case, Certificate | None]:
         """Read all that bears on a certificate, and the certificate itself."""
         name = managed.name
-        kept, state = self._store.load(name), state_of(self._store, name)
-        text = None if kept is None else self._store.texts([name]).get(name)
+        (kept, text), state = self._store.load_with_text(name), state_of(self._store, name)
         reading = None if kept is None or text is None else reading_of(text, kept)
         return case_of(managed, reading, state, self._clock()), kept
 

@@ -9,7 +9,8 @@ from pylego._errors import StorageError
 from pylego.storage import _archives, _contents, _layout
 from pylego.storage import _notes as notes
 from pylego.storage._folder import Batch
-from pylego.storage._reader import Reader
+from pylego.storage._places import visiting
+from pylego.storage._reader import reading
 from pylego.storage._recovery import account_places, replacing
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -30,8 +31,8 @@ def every(path: str) -> list[tuple[str, str]]:
 
 def readable(path: str) -> tuple[list[tuple[str, str]], dict[tuple[str, ...], StorageError]]:
     """List the accounts, and the folders of those that cannot be read, with the reason."""
-    with notes.opened(path) as root:
-        places = [] if root is None else account_places(root)
+    with visiting(path) as store:
+        places = account_places(store)
     found: list[tuple[str, str]] = []
     broken: dict[tuple[str, ...], StorageError] = {}
     for place in places:
@@ -46,7 +47,7 @@ def readable(path: str) -> tuple[list[tuple[str, str]], dict[tuple[str, ...], St
 
 
 def _server(path: str, place: tuple[str, ...]) -> str | None:
-    with Reader(path, place) as reader:
+    with reading(path, place) as reader:
         file = reader.at(_layout.ACCOUNT)
         return reader.read(
             place[-1],
@@ -58,7 +59,7 @@ def _server(path: str, place: tuple[str, ...]) -> str | None:
 def load(path: str, directory: str, id: str) -> Account | None:
     place = _layout.account_place(directory, id)
     names = [_layout.ACCOUNT, id + _layout.KEY]
-    with Reader(path, place) as reader:
+    with reading(path, place) as reader:
         file = reader.at(_layout.ACCOUNT)
         return reader.read(
             id,
@@ -71,18 +72,15 @@ def save(path: str, account: Account, id: str | None) -> str:
     identity = id or account.email or _layout.NO_EMAIL
     key = identity + _layout.KEY
     place = _layout.account_place(account.directory or "", identity)
-    with (
-        replacing(path, place, identity) as hold,
-        hold.root.made(place) as folder,
-        Batch() as batch,
-    ):
+    with replacing(path, place, identity) as hold, Batch() as batch:
+        folder = hold.places.make(place)
         seen = {name: folder.seen(name) for name in (_layout.ACCOUNT, key)}
         before = {name: content for name, (content, _) in seen.items()}
         fields = _known(folder.at(_layout.ACCOUNT), before[_layout.ACCOUNT], account)
         files = _layout.account_files(account, identity, fields)
         archive = None
         if before[key] not in (None, files[key]):
-            archive = _archives.keep(hold.root, place, "_".join(place[1:]), before, batch)
+            archive = _archives.keep(hold.places, place, "_".join(place[1:]), before, batch)
         hold.replace(place, folder, files, seen, batch, archive)
     return identity
 

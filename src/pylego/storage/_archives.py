@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pylego.storage._folder import Batch, Folder
+    from pylego.storage._places import Places
 
 ARCHIVES = "archives"
 
@@ -28,7 +29,7 @@ LONGEST = 255 - len("_1234567890.zip")
 
 
 def keep(
-    root: Folder,
+    places: Places,
     place: tuple[str, ...],
     stem: str,
     files: Mapping[str, bytes | None],
@@ -39,7 +40,7 @@ def keep(
     The caller holds the lock of the files: no other archive has their name.
 
     Args:
-        root: the store's folder.
+        places: the store's folders.
         place: the folder that the files were in, below the root; lego puts them there again.
         stem: begins the archive's name.
         files: the files, by name; those without content are none.
@@ -49,24 +50,28 @@ def keep(
         The archive's name.
     """
     stem = cut(stem, LONGEST)
-    with root.made((ARCHIVES, place[0])) as folder:
-        _clean(folder)
-        when = int(time.time())
-        while folder.identity(f"{stem}_{when}.zip"):
-            when += 1  # lego would write over one of the same second
-        folder.write(name := f"{stem}_{when}.zip", _packed(place, files), batch)
-        return name
+    folder = places.make((ARCHIVES, place[0]))
+    _clean(folder)
+    when = int(time.time())
+    while folder.identity(f"{stem}_{when}.zip"):
+        when += 1  # lego would write over one of the same second
+    folder.write(name := f"{stem}_{when}.zip", _packed(place, files), batch)
+    return name
 
 
 def keep_again(
-    root: Folder, place: tuple[str, ...], name: str, files: Mapping[str, bytes | None], batch: Batch
+    places: Places,
+    place: tuple[str, ...],
+    name: str,
+    files: Mapping[str, bytes | None],
+    batch: Batch,
 ) -> None:
     """Make sure of an archive whose name may not have been on the disk before a crash."""
-    with root.made((ARCHIVES, place[0])) as folder:
-        if folder.identity(name) is None:
-            folder.write(name, _packed(place, files), batch)
-        else:
-            folder.sync(batch)
+    folder = places.make((ARCHIVES, place[0]))
+    if folder.identity(name) is None:
+        folder.write(name, _packed(place, files), batch)
+    else:
+        folder.sync(batch)
 
 
 def _packed(place: tuple[str, ...], files: Mapping[str, bytes | None]) -> bytes:

@@ -10,7 +10,8 @@ from pylego._errors import StorageError
 from pylego.storage import _archives, _contents, _layout
 from pylego.storage import _notes as notes
 from pylego.storage._folder import Batch
-from pylego.storage._reader import Reader
+from pylego.storage._places import visiting
+from pylego.storage._reader import reading
 from pylego.storage._recovery import replacing
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pylego._certificate import Certificate
     from pylego.storage._folder import Folder
     from pylego.storage._journal import Seen
-    from pylego.storage._reader import Files
+    from pylego.storage._reader import Files, Reader
     from pylego.storage._values import Origin, StoredText
 
 log = logging.getLogger("pylego")
@@ -59,24 +60,30 @@ def _without_password(pfx: str) -> StorageError:
 
 
 def ids(path: str) -> list[str]:
-    with Reader(path, _layout.CERTIFICATES) as reader:
+    with reading(path, _layout.CERTIFICATES) as reader:
         found = {stem: _text(reader, stem) for stem in reader.stems(_layout.RESOURCE)}
     return sorted(text.id if text else stem for stem, text in found.items())
 
 
-def load(path: str, id: str) -> Certificate | None:
+def load(path: str, id: str) -> tuple[Certificate | None, StoredText | None]:
     stem = _layout.safe_name(id)
     names = [stem + extension for extension in _layout.READ]
-    with Reader(path, _layout.CERTIFICATES) as reader:
-        crt = reader.at(stem + _layout.CERTIFICATE)
-        return reader.read(
-            stem, names, lambda files: _contents.certificate(crt, *(files[name] for name in names))
-        )
+    crt, resource = stem + _layout.CERTIFICATE, stem + _layout.RESOURCE
+
+    def both(files: Files) -> tuple[Certificate | None, StoredText | None]:
+        certificate = _contents.certificate(reader.at(crt), *(files[name] for name in names))
+        text = None
+        with contextlib.suppress(StorageError):
+            text = _contents.text(reader.at(resource), stem, files[crt], files[resource])
+        return certificate, text
+
+    with reading(path, _layout.CERTIFICATES) as reader:
+        return reader.read(stem, names, both)
 
 
 def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
     stems = None if ids is None else [_layout.safe_name(each) for each in ids]
-    with Reader(path, _layout.CERTIFICATES) as reader:
+    with reading(path, _layout.CERTIFICATES) as reader:
         if stems is None:
             stems = reader.stems(_layout.RESOURCE)
         found = [_text(reader, stem) for stem in stems]
@@ -97,12 +104,12 @@ def _text(reader: Reader, stem: str) -> StoredText | None:
 
 def check_copies(path: str, id: str, copies: Copies) -> None:
     pfx = _layout.safe_name(id) + _layout.PFX
-    with notes.opened(path) as root:
-        folder = root and root.below(_layout.CERTIFICATES)
-        if folder is not None and copies.pfx_password is None:
-            with folder:
-                if folder.identity(pfx) is not None:
-                    raise _without_password(folder.at(pfx))
+    if copies.pfx_password is not None:
+        return
+    with visiting(path) as places:
+        folder = places.find(_layout.CERTIFICATES)
+        if folder is not None and folder.identity(pfx) is not None:
+            raise _without_password(folder.at(pfx))
 
 
 def save(path: str, id: str, certificate: Certificate, origin: Origin, copies: Copies) -> None:
@@ -110,22 +117,24 @@ def save(path: str, id: str, certificate: Certificate, origin: Origin, copies: C
     written = _layout.certificate_files(id, certificate, origin)
     files = {stem + extension: content for extension, content in written.items()}
     crt = stem + _layout.CERTIFICATE
-    with replacing(path, place, stem) as hold, hold.root.made(place) as folder, Batch() as batch:
+    with replacing(path, place, stem) as hold, Batch() as batch:
+        folder = hold.places.make(place)
         seen, before = _before(folder, id, stem)
         files |= copies.of(folder, stem, certificate, before)
         archive = None
         if before[crt] not in (None, files[crt]):
-            archive = _archives.keep(hold.root, place, stem, before, batch)
+            archive = _archives.keep(hold.places, place, stem, before, batch)
         hold.replace(place, folder, files, seen, batch, archive)
 
 
 def remove(path: str, id: str) -> None:
     place, stem = _layout.CERTIFICATES, _layout.safe_name(id)
-    with replacing(path, place, stem) as hold, hold.root.made(place) as folder, Batch() as batch:
+    with replacing(path, place, stem) as hold, Batch() as batch:
+        folder = hold.places.make(place)
         seen, before = _before(folder, id, stem)
         there = [name for name, content in before.items() if content is not None]
         if there:
-            archive = _archives.keep(hold.root, place, stem, before, batch)
+            archive = _archives.keep(hold.places, place, stem, before, batch)
             hold.replace(place, folder, dict.fromkeys(there), seen, batch, archive)
         notes.drop(path, notes.STATE, notes.file_of(id))
 

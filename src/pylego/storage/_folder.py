@@ -92,9 +92,10 @@ class Batch:
 class Folder:
     """An open folder, by its descriptor; to be closed, best by `with`."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self._descriptor = descriptor
+        self._which = status.st_dev, status.st_ino
 
     @staticmethod
     def open(path: str) -> Folder | None:
@@ -142,27 +143,30 @@ class Folder:
                     self.sync()
             return self._sub(name)
 
+    def made(self, name: str, *, lasting: bool = True) -> Folder:
+        """Open a folder right in this one, which is made where it is missing."""
+        folder = self.sub(name, make=True, lasting=lasting)
+        assert folder is not None  # noqa: S101 -- it was to be made
+        return folder
+
     def _sub(self, name: str) -> Folder:
         return _opened(name, self.at(name), _O_NOFOLLOW, dir_fd=self._descriptor)
 
     def _mkdir(self, name: str) -> None:
         os.mkdir(name, PRIVATE, dir_fd=self._descriptor)
 
-    def below(
-        self, names: tuple[str, ...], *, make: bool = False, lasting: bool = True
-    ) -> Folder | None:
-        """Open a folder further below; to be closed by itself."""
-        here = self.sub(names[0], make=make, lasting=lasting)
-        if here is None or len(names) == 1:
-            return here
-        with here:
-            return here.below(names[1:], make=make, lasting=lasting)
+    def is_there(self) -> bool:
+        """Tell whether its path still leads to it.
 
-    def made(self, names: tuple[str, ...], *, lasting: bool = True) -> Folder:
-        """Open a folder further below, which is made where it is missing."""
-        folder = self.below(names, make=True, lasting=lasting)
-        assert folder is not None  # noqa: S101 -- it was to be made
-        return folder
+        Raises:
+            StorageError: others can write into it now.
+        """
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        _check(status, self.path)
+        return (status.st_dev, status.st_ino) == self._which
 
     def close(self) -> None:
         """Let the descriptor go."""
@@ -329,8 +333,8 @@ class FolderByPath(Folder):
     and wait for a moment where others read.
     """
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, -1)
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        super().__init__(path, -1, status)
 
     def create(
         self,
@@ -396,18 +400,19 @@ def _opened(name: str, path: str, flags: int = 0, **where: Any) -> Folder:
         return _by_path(path, os.stat(path))
     descriptor = os.open(name, os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC | flags, **where)
     try:
-        _check(os.fstat(descriptor), path)
+        status = os.fstat(descriptor)
+        _check(status, path)
     except BaseException:
         os.close(descriptor)
         raise
-    return Folder(path, descriptor)
+    return Folder(path, descriptor, status)
 
 
 def _by_path(path: str, status: os.stat_result) -> Folder:
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", path)
     _check(status, path)
-    return FolderByPath(path)
+    return FolderByPath(path, status)
 
 
 def _check(status: os.stat_result, path: str) -> None:

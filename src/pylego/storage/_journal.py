@@ -17,14 +17,15 @@ from dataclasses import dataclass
 
 from pylego._errors import StorageError
 from pylego.storage import _archives, _layout
-from pylego.storage._folder import STAGED, Batch, Folder
+from pylego.storage._folder import STAGED, Batch
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from pylego.storage._folder import Identity
+    from pylego.storage._folder import Folder, Identity
+    from pylego.storage._places import Places
 
     Seen = Mapping[str, tuple[bytes | None, Identity | None]]
 
@@ -94,13 +95,11 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
     return fields
 
 
-def under_way(root: Folder) -> list[str]:
+def under_way(places: Places) -> list[str]:
     """Return the names of the journals that there are, sorted."""
-    journals = root.below(JOURNAL)
-    if journals is None:
-        return []
-    with journals:
-        return sorted(name for name in journals.names() if not name.startswith(STAGED))
+    journals = places.find(JOURNAL)
+    names = () if journals is None else journals.names()
+    return sorted(name for name in names if not name.startswith(STAGED))
 
 
 def replace(
@@ -168,7 +167,7 @@ def _begin(journals: Folder, name: str, entry: Entry, batch: Batch) -> None:
         raise StorageError(msg, path=path)
 
 
-def finish(root: Folder, journals: Folder, name: str) -> Overtaken | None:
+def finish(places: Places, journals: Folder, name: str) -> Overtaken | None:
     """Do what a journal has decided, as far as it is still to be done; the caller holds the lock.
 
     Returns:
@@ -179,18 +178,18 @@ def finish(root: Folder, journals: Folder, name: str) -> Overtaken | None:
     if entry is None:
         journals.remove(name)  # a crash has come before it was whole
         return None
-    with root.made(entry.place) as folder:
-        _sync(root, folder, journals, name, entry)
-        return _finish(folder, journals, name, entry)
+    folder = places.make(entry.place)
+    _sync(places, folder, journals, name, entry)
+    return _finish(folder, journals, name, entry)
 
 
-def _sync(root: Folder, folder: Folder, journals: Folder, name: str, entry: Entry) -> None:
+def _sync(places: Places, folder: Folder, journals: Folder, name: str, entry: Entry) -> None:
     """Have on the disk what was to be there before it counts: a crash may have come between."""
     with Batch() as batch:
         before = {file: folder.read(file) for file in entry.steps}
         begun = any(_digest(before[file]) != step.before for file, step in entry.steps.items())
         if entry.archive is not None and not begun:
-            _archives.keep_again(root, entry.place, entry.archive, before, batch)
+            _archives.keep_again(places, entry.place, entry.archive, before, batch)
         staged = [step.staged for step in entry.steps.values() if step.staged is not None]
         for each in staged:
             folder.sync_file(each, batch)

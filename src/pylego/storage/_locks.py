@@ -27,13 +27,15 @@ import time
 
 from pylego._errors import DeadlineExceeded, StorageError
 from pylego.storage import _layout
-from pylego.storage._folder import Folder, Identity
+from pylego.storage._places import visiting
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from typing import Any
 
     from typing_extensions import Self
+
+    from pylego.storage._folder import Folder, Identity
 
 LOCKS = (*_layout.OURS, "locks")
 
@@ -61,32 +63,33 @@ class Lock:
         self._root = root
         self._name = name
         self._timeout = timeout
+        self._taken = contextlib.ExitStack()
         self._folder: Folder | None = None
         self._number = 0
         self._pid = 0
 
     def __enter__(self) -> Self:
         """Wait for the lock and take it."""
-        with Folder.make(self._root) as root:
-            folder = root.made((*LOCKS, self._name), lasting=False)
-        self._folder, self._pid, self._number = folder, os.getpid(), 0
-        try:
+        with contextlib.ExitStack() as taken:
+            # Who holds a lock is at work in the store: the folders that it needs stay open.
+            locks = taken.enter_context(visiting(self._root, make=True)).make(LOCKS, lasting=False)
+            folder = taken.enter_context(locks.made(self._name, lasting=False))
+            self._folder, self._pid, self._number = folder, os.getpid(), 0
+            taken.callback(self._let_go)
             self._number = _wait(folder, self._name, self._timeout)
             _keeper.keep(self)
-        except BaseException:
-            self.__exit__()
-            raise
+            self._taken = taken.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let it go; a fork lets nothing go that is its parent's."""
+        self._taken.close()
+
+    def _let_go(self) -> None:
         folder, self._folder = self._folder, None
-        if folder is None:
-            return
-        with folder:
-            if self._pid == os.getpid():
-                _keeper.leave(self)
-                folder.overwrite(str(self._number), FREE)
+        if folder is not None and self._pid == os.getpid():
+            _keeper.leave(self)
+            folder.overwrite(str(self._number), FREE)
 
     @property
     def held(self) -> bool:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 
 from pylego._errors import InvalidRequest, StorageError
 from pylego.storage import _layout
-from pylego.storage._folder import Folder
+from pylego.storage._places import visiting
 from pylego.storage._values import Pending
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
 STATE = (*_layout.OURS, "state")
@@ -46,17 +45,16 @@ def state(path: str, id: str) -> dict[str, Any]:
 
 def states(path: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     files = {each: file_of(each) for each in ids}
-    with opened(path) as root:
-        folder = root and root.below(STATE)
+    with visiting(path) as places:
+        folder = places.find(STATE)
         if folder is None:
             return {}
-        with folder:
-            contents = {each: folder.read(name) for each, name in files.items()}
-            return {
-                each: _layout.fields_of(content, folder.at(files[each]))
-                for each, content in contents.items()
-                if content is not None
-            }
+        contents = {each: folder.read(name) for each, name in files.items()}
+        return {
+            each: _layout.fields_of(content, folder.at(files[each]))
+            for each, content in contents.items()
+            if content is not None
+        }
 
 
 def save_state(path: str, id: str, state: dict[str, Any]) -> None:
@@ -72,35 +70,24 @@ def file_of(id: str) -> str:
     return _layout.safe_name(id) + ".json"
 
 
-@contextlib.contextmanager
-def opened(path: str) -> Generator[Folder | None, None, None]:
-    root = Folder.open(path)
-    with root or contextlib.nullcontext():
-        yield root
-
-
 def write(path: str, place: tuple[str, ...], name: str, content: bytes) -> None:
-    with Folder.make(path) as root, root.made(place) as folder:
-        folder.write(name, content)
+    with visiting(path, make=True) as places:
+        places.make(place).write(name, content)
 
 
 def read(path: str, place: tuple[str, ...], name: str) -> bytes | None:
-    with opened(path) as root:
-        folder = root and root.below(place)
-        if folder is None:
-            return None
-        with folder:
-            return folder.read(name)
+    with visiting(path) as places:
+        folder = places.find(place)
+        return None if folder is None else folder.read(name)
 
 
 def drop(path: str, place: tuple[str, ...], name: str, *, lasting: bool = True) -> None:
-    with opened(path) as root:
-        folder = root and root.below(place)
+    with visiting(path) as places:
+        folder = places.find(place)
         if folder is not None:
-            with folder:
-                folder.remove(name)
-                if lasting:
-                    folder.sync()
+            folder.remove(name)
+            if lasting:
+                folder.sync()
 
 
 def _object(path: str, place: tuple[str, ...], id: str) -> dict[str, Any]:

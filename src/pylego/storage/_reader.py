@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 
 from pylego._errors import StorageError
 from pylego.storage import _journal
-from pylego.storage._folder import Folder
+from pylego.storage._places import visiting
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
-    from typing_extensions import Self
+    from pylego.storage._folder import Folder
+    from pylego.storage._places import Places
 
     T = TypeVar("T")
 
@@ -26,25 +28,23 @@ NAP = 0.005
 """Seconds between two looks then."""
 
 
+@contextmanager
+def reading(path: str, place: tuple[str, ...]) -> Generator[Reader]:
+    """Read in a folder below that of the store at `path`."""
+    with visiting(path) as places:
+        yield Reader(places, place)
+
+
 class Reader:
     """Reads sets of files in one folder, thousands without opening it again."""
 
-    def __init__(self, path: str, place: tuple[str, ...]) -> None:
-        """Make one for a folder below a store's; `with` closes what it opens."""
-        self._path = os.path.join(path, *place)
+    def __init__(self, places: Places, place: tuple[str, ...]) -> None:
+        """Open nothing yet."""
+        self._path = os.path.join(places.path, *place)
+        self._places = places
         self._place = place
-        self._root = Folder.open(path)
         self._folder: Folder | None = None
         self._journals: Folder | None = None
-
-    def __enter__(self) -> Self:
-        """Be closed at the end."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for folder in (self._journals, self._folder, self._root):
-            if folder is not None:
-                folder.close()
 
     def at(self, name: str) -> str:
         """Return a file's path, for messages."""
@@ -116,9 +116,9 @@ class Reader:
         return {name: content for name, (content, _) in seen.items()}, newest
 
     def _opened(self) -> Folder | None:
-        self._folder = self._folder or (self._root and self._root.below(self._place))
+        self._folder = self._folder or self._places.find(self._place)
         return self._folder
 
     def _entry(self, journal: str) -> _journal.Entry | None:
-        self._journals = self._journals or (self._root and self._root.below(_journal.JOURNAL))
+        self._journals = self._journals or self._places.find(_journal.JOURNAL)
         return None if self._journals is None else _journal.read(self._journals, journal)

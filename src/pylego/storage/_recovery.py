@@ -9,15 +9,17 @@ import time
 
 from pylego._errors import DeadlineExceeded, StorageError
 from pylego.storage import _archives, _journal, _layout
-from pylego.storage._folder import STAGED, Folder
+from pylego.storage._folder import STAGED
 from pylego.storage._locks import Lock
 from pylego.storage._notes import PENDING, STATE
+from pylego.storage._places import visiting
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pylego.storage._folder import Batch
+    from pylego.storage._folder import Batch, Folder
+    from pylego.storage._places import Places
     from pylego.storage._reader import Files
 
 COMMIT = 60.0
@@ -31,8 +33,8 @@ log = logging.getLogger("pylego")
 class Replacing:
     """A set of files whose lock is held: nobody else of ours replaces them."""
 
-    def __init__(self, root: Folder, journals: Folder, name: str) -> None:
-        self.root = root
+    def __init__(self, places: Places, journals: Folder, name: str) -> None:
+        self.places = places
         self._journals = journals
         self._name = name
 
@@ -51,11 +53,11 @@ class Replacing:
 
     def finish(self) -> None:
         """Finish what a crash has left."""
-        self._keep(_journal.finish(self.root, self._journals, self._name))
+        self._keep(_journal.finish(self.places, self._journals, self._name))
 
     def _keep(self, overtaken: _journal.Overtaken | None) -> None:
         if overtaken is not None:
-            _keep(self.root, overtaken)
+            _keep(self.places, overtaken)
 
 
 @contextlib.contextmanager
@@ -69,21 +71,18 @@ def replacing(path: str, place: tuple[str, ...], stem: str) -> Generator[Replaci
 def _held(path: str, journal: str, timeout: float) -> Generator[Replacing, None, None]:
     # Sets share locks, which are held for milliseconds: one each would be thousands of files.
     # Names of a caller's own have no "~".
-    with Lock(path, "~" + journal[:2], timeout):
-        root = Folder.open(path)
-        assert root is not None  # noqa: S101 -- the lock is in it
-        with root, root.made(_journal.JOURNAL) as journals:
-            replacing = Replacing(root, journals, journal)
-            replacing.finish()
-            yield replacing
+    with Lock(path, "~" + journal[:2], timeout), visiting(path, make=True) as places:
+        replacing = Replacing(places, places.make(_journal.JOURNAL), journal)
+        replacing.finish()
+        yield replacing
 
 
-def _keep(root: Folder, overtaken: _journal.Overtaken) -> None:
+def _keep(places: Places, overtaken: _journal.Overtaken) -> None:
     """Keep what was to be saved: it has been issued, and the key may be nowhere else."""
     first = next(iter(overtaken.files))
     stem = "_".join(overtaken.place[1:]) or first.removesuffix(_layout.CERTIFICATE)
-    name = _archives.keep(root, overtaken.place, stem, overtaken.files)
-    archive = os.path.join(root.path, _archives.ARCHIVES, overtaken.place[0], name)
+    name = _archives.keep(places, overtaken.place, stem, overtaken.files)
+    archive = os.path.join(places.path, _archives.ARCHIVES, overtaken.place[0], name)
     log.warning("another program has saved one since a crash: what was to be saved is %s", archive)
 
 
@@ -117,28 +116,19 @@ def recover_at_once(path: str) -> None:
 
 
 def _under_way(path: str) -> list[str]:
-    root = Folder.open(path)
-    if root is None:
-        return []
-    with root:
-        return _journal.under_way(root)
+    with visiting(path) as places:
+        return _journal.under_way(places)
 
 
 def _sweep(path: str) -> None:
     """Remove what was staged by who crashed before it counted."""
-    root = Folder.open(path)
-    if root is None:
-        return
-    with root:
-        archives = [
-            (_archives.ARCHIVES, kind[0]) for kind in (_layout.CERTIFICATES, _layout.ACCOUNTS)
-        ]
-        ours = [_layout.CERTIFICATES, STATE, PENDING, _journal.JOURNAL]
-        for place in [*ours, *archives, *account_places(root)]:
-            folder = root.below(place)
+    archives = [(_archives.ARCHIVES, kind[0]) for kind in (_layout.CERTIFICATES, _layout.ACCOUNTS)]
+    ours = [_layout.CERTIFICATES, STATE, PENDING, _journal.JOURNAL]
+    with visiting(path) as places:
+        for place in [*ours, *archives, *account_places(places)]:
+            folder = places.find(place)
             if folder is not None:
-                with folder:
-                    _sweep_one(folder)
+                _sweep_one(folder)
 
 
 def _sweep_one(folder: Folder) -> None:
@@ -149,18 +139,17 @@ def _sweep_one(folder: Folder) -> None:
                 folder.remove(name)
 
 
-def account_places(root: Folder) -> list[tuple[str, ...]]:
+def account_places(places: Places) -> list[tuple[str, ...]]:
     """List the folders of accounts: two below lego's."""
-    places: list[tuple[str, ...]] = [_layout.ACCOUNTS]
+    found: list[tuple[str, ...]] = [_layout.ACCOUNTS]
     for _ in range(2):
-        places = [(*place, name) for place in places for name in _folders(root, place)]
-    return places
+        found = [(*place, name) for place in found for name in _folders(places, place)]
+    return found
 
 
-def _folders(root: Folder, place: tuple[str, ...]) -> list[str]:
+def _folders(places: Places, place: tuple[str, ...]) -> list[str]:
     with contextlib.suppress(StorageError):  # a file is none
-        folder = root.below(place)
+        folder = places.find(place)
         if folder is not None:
-            with folder:
-                return sorted(name for name in folder.names() if not name.startswith("."))
+            return sorted(name for name in folder.names() if not name.startswith("."))
     return []

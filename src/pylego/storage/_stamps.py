@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 
 from pylego.storage import _journal, _layout
-from pylego.storage._notes import STATE, opened
+from pylego.storage._notes import STATE
+from pylego.storage._places import visiting
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
@@ -22,17 +22,13 @@ into one twice in the same step may leave the same size and moment."""
 def stamps(path: str, ids: Iterable[str]) -> dict[str, str]:
     stems = {each: _layout.safe_name(each) for each in ids}
     before = int((time.time() - STILL) * 1e9)
-    with ExitStack() as stack:
-        root = stack.enter_context(opened(path))
-        folder = root and root.below(_layout.CERTIFICATES)
-        if root is None or folder is None:
+    with visiting(path) as places:
+        folder = places.find(_layout.CERTIFICATES)
+        if folder is None:
             return {}
-        stack.enter_context(folder)
-        states = root.below(STATE)
-        if states is not None:
-            stack.enter_context(states)
+        states = places.find(STATE)
         told = {each: _stamp(stem, folder, states, before) for each, stem in stems.items()}
-        under_way = set(_journal.under_way(root))
+        under_way = set(_journal.under_way(places))
     if under_way:  # what they are to become is in the journal
         for each, stem in stems.items():
             if _journal.key(_layout.CERTIFICATES, stem) in under_way:

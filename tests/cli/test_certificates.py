@@ -92,6 +92,15 @@ def test_nothing_is_revoked_where_one_is_not_there(obtained, here, folder):
     assert FileStore(folder).load("a.example")
 
 
+def test_another_ca_than_a_certificate_s_own_is_refused(obtained, here, folder, way):
+    obtained("a.example")
+    done = here("certificates revoke", "a.example", "--server", "https://ca.example/dir")
+    assert (done.code, done.out) == (2, "")
+    assert f"a.example is from {way.server.directory}" in done.err
+    assert FileStore(folder).load("a.example")
+    assert here("certificates revoke", "a.example", "--server", way.server.directory).code == 0
+
+
 def test_what_only_a_new_account_needs_is_not_asked_for(obtained, here, way):
     obtained("a.example")
     env = {"LEGO_EAB_KID": "kid"}

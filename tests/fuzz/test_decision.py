@@ -162,6 +162,8 @@ def test_a_number_of_days_is_heeded_where_most_of_the_life_is_left(facts, now, d
         assert decision.when == facts.not_after - before
     else:  # it would be renewed as soon as it is there, for ever
         assert decision.when == decide(facts, AS_IT_IS, now).when
+        told = f"; {days:g} days before its end would be for most of its life"
+        assert decision.cause == "expired" or told in decision.why
 
 
 @pytest.mark.parametrize("days", [-1, float("nan"), float("inf"), 1e9])

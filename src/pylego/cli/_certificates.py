@@ -13,12 +13,14 @@ from pylego.cli._frame import (
     DONE,
     FAILED,
     PARTLY_FAILED,
+    Context,
     Outcome,
     WrongUse,
     command,
     group,
     none,
     option,
+    typed,
 )
 from pylego.cli._options import CA, listed
 from pylego.cli._place import Holder, Place, account_there, directory_of, file_of, known_account
@@ -67,6 +69,7 @@ def show(
 
 @command(app)
 def revoke(
+    context: Context,
     place: Place,
     ca: CA,
     holder: Holder,
@@ -99,7 +102,9 @@ def revoke(
     store = place.store()
     for each in ids:
         with suppress(LEGOError):  # one that cannot be read is told with what is done
-            there(store, each)
+            found = there(store, each)
+            if "server" in typed(context):
+                _refuse_another(ca, found)
     revoking = _Revoking(store=store, ca=ca, holder=holder, reason=why, keep=keep, by_key=by_key)
     told = [revoking.planned(each) if dry_run else revoking.done(each) for each in ids]
     return Outcome({"certificates": told}, lambda console: _show(console, told), code_of(told))
@@ -116,6 +121,15 @@ def reason_of(text: str) -> str:
     return reason
 
 
+def _refuse_another(ca: CA, found: Kept) -> None:
+    """Refuse another CA than the one that a certificate is known to be from."""
+    if found.origin.directory not in {None, directory_of(ca)}:
+        msg = (
+            f"{found.id} is from {found.origin.directory}, and is revoked there: leave --server out"
+        )
+        raise WrongUse(msg)
+
+
 @dataclass(frozen=True)
 class Kept:
     """A certificate of the store, and how it was asked for."""
@@ -129,11 +143,10 @@ def there(store: FileStore, id: str) -> Kept:
     """Read a certificate that has to be there."""
     from pylego.storage import Origin
 
-    certificate = store.load(id)
+    certificate, text = store.load_with_text(id)
     if certificate is None:
         known = ", ".join(store.certificate_ids()) or "none"
         raise WrongUse(f"{store.folder} has no certificate {id}; it has {known}")
-    text = store.texts([id]).get(id)
     return Kept(id, certificate, Origin() if text is None else text.origin)
 
 

@@ -67,8 +67,8 @@ class Policy:
     """When to renew, where nothing else is said."""
 
     days: float | None = None
-    """So many before the end; by default the last third of the life begins then, or the
-    last half of ten days or less."""
+    """So many before the end; by default, and where that would be for more than three quarters
+    of the life, the last third of it begins then, or the last half of ten days or less."""
     heed_advice: bool = True
     """Whether the CA is asked for its advice (RFC 9773)."""
 
@@ -290,7 +290,10 @@ def _words(
         return f"it is renewed {policy.days:g} days before its end, {_told(facts.not_after)}"
     life = _life(facts)
     part = "half" if life <= SHORT_LIVED else "third"
-    return f"the last {part} of its {life / DAY:.3g} days begins at {_told(moment)}"
+    words = f"the last {part} of its {life / DAY:.3g} days begins at {_told(moment)}"
+    if policy.days is None:
+        return words
+    return f"{words}; {policy.days:g} days before its end would be for most of its life"
 
 
 def _ask_at(

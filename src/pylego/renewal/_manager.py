@@ -187,11 +187,12 @@ class Manager:
 
         running = asyncio.ensure_future(asyncio.to_thread(self.run))
         try:
-            await asyncio.shield(running)
+            await asyncio.wait([running])  # which cancels nothing, as `shield`, and logs nothing
         except asyncio.CancelledError:
             self.stop()
             await asyncio.wait([running])
             raise
+        running.result()
 
     def stop(self) -> None:
         """End `run` and `renew_due`, for good: what is under way is cancelled and cleans up.

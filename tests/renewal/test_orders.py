@@ -1,5 +1,7 @@
 """An order that was begun is gone on with, whatever stops it meanwhile, and its key used no longer than it serves."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 import pylego
@@ -59,6 +61,22 @@ def test_an_order_that_the_ca_has_lost_is_made_anew(
     clock.pass_by(hours=8)
     assert attempt(new_manager(managed("a.example"))).result == "issued"
     assert store.load("a.example").order_url != issued.order_url
+    assert store.pending("a.example") is None
+
+
+def test_an_order_that_lego_has_overtaken_is_given_up(
+    new_manager, managed, store, clock, acme_server, acme_client, issued
+):
+    begin = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(hours=1)
+    validity = {"not_before": begin, "not_after": begin + timedelta(days=90)}
+    newer = acme_client.obtain("a.example", challenges=acme_server.http01(), **validity)
+    assert newer.not_before == begin
+    store.save("a.example", newer)
+    clock.pass_by(days=80)
+    assert attempt(new_manager(managed("a.example"))).result == "issued"
+    renewed = store.load("a.example")
+    assert renewed.order_url not in {issued.order_url, newer.order_url}
+    assert renewed.private_key not in {issued.key, newer.private_key}
     assert store.pending("a.example") is None
 
 

@@ -132,6 +132,11 @@ class Orders:
             raise
         if caller.account.url != known.url:  # made anew
             self._store.save_account(replace(known, url=caller.account.url), account.name)
+        begun = order.order is not None
+        if begun and kept is not None and certificate.not_before < kept.not_before:
+            # Another program has renewed it since that order was begun.
+            self._store.drop_pending(name)
+            return self.obtain(case, account, kept, check, progress)
         return certificate
 
     def keep(self, case: Case, account: AccountAt, certificate: Certificate) -> StoredText:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import pylego
 from pylego.storage import FileStore, Pending, recover
+from pylego.storage import _batch as batches
 from pylego.storage import _folder as folders
 from tests.servers.certificates import key_pem, new_key
 from tests.storage.disk import Disk, make
@@ -170,7 +171,7 @@ def killed(act, *arguments):
         raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folders.Batch, "sync", kill_from_now_on)
+        patch.setattr(batches.Batch, "sync", kill_from_now_on)
         with pytest.raises(KilledError):
             act(*arguments)
 
@@ -203,6 +204,7 @@ def fsyncs(folder, action, ignored=None, act=None):
     disk = Disk(store.folder, lambda: during.update(trees(disk)), ignored)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folders, "os", disk)
+        patch.setattr(batches, "os", disk)
         (act or type(action).act)(action, store, 1)
     check(action, folder, trees(disk), {1})
     check(action, folder, during, {0, 1})
@@ -238,6 +240,7 @@ def test_a_new_store_s_own_folder_lasts_with_what_is_saved_first(tmp_path, two):
     disk = Disk(tmp_path, lambda: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folders, "os", disk)
+        patch.setattr(batches, "os", disk)
         FileStore(tmp_path / "made" / "lego").save(NAME, two[0])
     for number, tree in enumerate(trees(disk).values()):
         make(tree, place := tmp_path / f"found-{number}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pylego._errors import StorageError
 from pylego.storage import _archives, _contents, _layout
 from pylego.storage import _notes as notes
-from pylego.storage._folder import Batch
+from pylego.storage._batch import Batch
 from pylego.storage._places import visiting
 from pylego.storage._reader import reading
 from pylego.storage._recovery import account_places, replacing

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from pylego.storage._batch import Batch
+
 SECRET = 0o600
 PRIVATE = 0o700
 """lego's modes of files and of folders."""
@@ -43,8 +45,6 @@ _O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 _ALWAYS = _O_BINARY | _O_CLOEXEC | _O_NOFOLLOW
 
-_ADVICE = ("posix_fadvise", "POSIX_FADV_DONTNEED")
-
 
 class Identity(NamedTuple):
     """Tells a file from its replacement, and from itself before somebody wrote into it."""
@@ -58,35 +58,6 @@ class Identity(NamedTuple):
     def written(self) -> float:
         """When it was written last, in seconds of the clock."""
         return self.modified / 1e9
-
-
-class Batch:
-    """New files, and folders with new names, that are put on the disk together.
-
-    Each alone would wait for a write of the disk; together some share one.
-    """
-
-    def __init__(self) -> None:
-        self._open: list[tuple[str, int]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for _path, descriptor in self._open:
-            os.close(descriptor)
-
-    def add(self, path: str, descriptor: int) -> None:
-        """Take a file or folder; its descriptor stays the caller's."""
-        self._open.append((path, os.dup(descriptor)))
-
-    def sync(self) -> None:
-        """Have all of them on the disk."""
-        for _path, descriptor in self._open:
-            _begin_writing(descriptor)
-        for path, descriptor in self._open:
-            with telling(path):
-                os.fsync(descriptor)
 
 
 class Folder:
@@ -426,14 +397,6 @@ def _check(status: os.stat_result, path: str) -> None:
     if user != 0 and status.st_uid not in (user, 0):  # root may use a folder of whom it works for
         msg = f"{path} belongs to another user, who can write into it: keys are not kept there"
         raise StorageError(msg, path=path)
-
-
-def _begin_writing(descriptor: int) -> None:
-    """Hint that a file is to be written: Linux begins at once, and finds places for several together."""
-    advise, needed_no_more = (getattr(os, name, None) for name in _ADVICE)  # not on macOS
-    if advise is not None:
-        with contextlib.suppress(OSError):
-            advise(descriptor, 0, 0, needed_no_more)
 
 
 def _write(descriptor: int, content: bytes) -> None:

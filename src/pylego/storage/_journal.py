@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from pylego._errors import StorageError
 from pylego.storage import _archives, _layout
-from pylego.storage._folder import STAGED, Batch
+from pylego.storage._batch import Batch
+from pylego.storage._folder import STAGED
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:

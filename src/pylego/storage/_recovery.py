@@ -18,7 +18,8 @@ TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pylego.storage._folder import Batch, Folder
+    from pylego.storage._batch import Batch
+    from pylego.storage._folder import Folder
     from pylego.storage._places import Places
     from pylego.storage._reader import Files
 

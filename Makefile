@@ -61,11 +61,14 @@ test: lint docs test-go test-python ## all linters, the docs and all tests, on t
 
 # lego's command is tested as it is built: the race detector would compile all
 # provider SDKs once more, for minutes. Hosts are started from the wheel's own.
+# What has failed is run once more, as tools/run-suite does it.
 # -count=1: it reads a page of the docs, of which Go's cache of results knows nothing.
 .PHONY: test-go
 test-go: $(WHEEL)/.built
-	cd engine && PYLEGO_LEGO=$(CURDIR)/src/pylego/_bin/lego \
-		$(GO) test $(RACE) $$($(GO) list ./... | grep -v /cmd/lego$$)
+	cd engine && export PYLEGO_LEGO=$(CURDIR)/src/pylego/_bin/lego && \
+		tests="$(RACE) $$($(GO) list ./... | grep -v /cmd/lego$$ | xargs)" && \
+		{ $(GO) test $$tests || { echo "== once more, what failed beside the others; look into it:" && \
+			$(GO) test $$tests; }; }
 	cd engine && $(AS_BUILT) CGO_ENABLED=0 $(GO) test -trimpath -count=1 ./cmd/lego
 	@[ -n "$(RACE)" ] || echo "go test ran without -race: no C compiler found"
 

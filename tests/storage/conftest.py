@@ -4,6 +4,7 @@ import pytest
 
 import pylego
 from pylego.storage import FileStore
+from pylego.storage._folder import Folder, FolderByPath
 from tests.servers.certificates import Authority
 from tests.servers.fixtures import authority
 
@@ -12,6 +13,14 @@ __all__ = ["authority"]
 
 @pytest.fixture
 def store(tmp_path):
+    return FileStore(tmp_path / "lego")
+
+
+@pytest.fixture(params=[Folder, FolderByPath])
+def any_store(request, tmp_path, monkeypatch):
+    """Give a store by descriptors of folders, and one by paths, as Windows has it."""
+    if request.param is FolderByPath:
+        monkeypatch.setattr("pylego.storage._folder.HAVE_DESCRIPTORS", False)
     return FileStore(tmp_path / "lego")
 
 

@@ -26,14 +26,6 @@ NAME = "a.example"
 DIRECTORY = "https://ca.example:14000/dir"
 
 
-@pytest.fixture(params=[Folder, FolderByPath])
-def any_store(request, tmp_path, monkeypatch):
-    """Give a store by descriptors of folders, and one by paths, as Windows has it."""
-    if request.param is FolderByPath:
-        monkeypatch.setattr("pylego.storage._folder.HAVE_DESCRIPTORS", False)
-    return FileStore(tmp_path / "lego")
-
-
 def path(store, *parts):
     return Path(store.folder, *parts)
 

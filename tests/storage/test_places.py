@@ -10,16 +10,8 @@ import pytest
 
 from pylego import StorageError
 from pylego.storage import FileStore
-from pylego.storage._folder import Folder, FolderByPath
 
 NAME = "a.example"
-
-
-@pytest.fixture(params=[Folder, FolderByPath])
-def any_store(request, tmp_path, monkeypatch):
-    if request.param is FolderByPath:
-        monkeypatch.setattr("pylego.storage._folder.HAVE_DESCRIPTORS", False)
-    return FileStore(tmp_path / "lego")
 
 
 def exchange(folder, by):

@@ -7,22 +7,18 @@ from pathlib import Path
 import pytest
 
 from pylego.storage import FileStore, _journal, _stamps
-from pylego.storage._folder import Folder, FolderByPath
 
 NAME, OTHER = "a.example", "*.b.example"
 FILES = ("certificates/a.example.crt", "certificates/a.example.json", "pylego/state/a.example.json")
 
 
-@pytest.fixture(params=[Folder, FolderByPath])
-def store(request, tmp_path, monkeypatch, two):
+@pytest.fixture
+def store(any_store, two):
     """Give a store with two certificates and their states."""
-    if request.param is FolderByPath:
-        monkeypatch.setattr("pylego.storage._folder.HAVE_DESCRIPTORS", False)
-    store = FileStore(tmp_path / "lego")
     for name in (NAME, OTHER):
-        store.save(name, two[0])
-        store.save_state(name, {"failures": []})
-    return store
+        any_store.save(name, two[0])
+        any_store.save_state(name, {"failures": []})
+    return any_store
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ POSIX = (
     "storage/test_beside_lego.py",
     "storage/test_file_store.py",
     "storage/test_imports.py",
+    "storage/test_places.py",
     "storage/test_stamps.py",
     "unit/test_providers.py",
 )

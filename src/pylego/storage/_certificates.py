@@ -65,20 +65,37 @@ def ids(path: str) -> list[str]:
     return sorted(text.id if text else stem for stem, text in found.items())
 
 
-def load(path: str, id: str) -> tuple[Certificate | None, StoredText | None]:
+def load(path: str, id: str) -> Certificate | None:
     stem = _layout.safe_name(id)
-    names = [stem + extension for extension in _layout.READ]
-    crt, resource = stem + _layout.CERTIFICATE, stem + _layout.RESOURCE
+    with reading(path, _layout.CERTIFICATES) as reader:
+        return reader.read(stem, _names(stem), lambda files: _certificate_of(reader, stem, files))
+
+
+def load_with_text(path: str, id: str) -> tuple[Certificate | None, StoredText | None]:
+    stem = _layout.safe_name(id)
 
     def both(files: Files) -> tuple[Certificate | None, StoredText | None]:
-        certificate = _contents.certificate(reader.at(crt), *(files[name] for name in names))
-        text = None
+        certificate, text = _certificate_of(reader, stem, files), None
         with contextlib.suppress(StorageError):
-            text = _contents.text(reader.at(resource), stem, files[crt], files[resource])
+            text = _text_of(reader, stem, files)
         return certificate, text
 
     with reading(path, _layout.CERTIFICATES) as reader:
-        return reader.read(stem, names, both)
+        return reader.read(stem, _names(stem), both)
+
+
+def _names(stem: str) -> list[str]:
+    return [stem + extension for extension in _layout.READ]
+
+
+def _certificate_of(reader: Reader, stem: str, files: Files) -> Certificate | None:
+    path = reader.at(stem + _layout.CERTIFICATE)
+    return _contents.certificate(path, *(files[name] for name in _names(stem)))
+
+
+def _text_of(reader: Reader, stem: str, files: Files) -> StoredText | None:
+    crt, resource = stem + _layout.CERTIFICATE, stem + _layout.RESOURCE
+    return _contents.text(reader.at(resource), stem, files[crt], files[resource])
 
 
 def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
@@ -91,14 +108,9 @@ def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
 
 
 def _text(reader: Reader, stem: str) -> StoredText | None:
-    crt, resource = stem + _layout.CERTIFICATE, stem + _layout.RESOURCE
-    path = reader.at(resource)
+    names = [stem + _layout.CERTIFICATE, stem + _layout.RESOURCE]
     with contextlib.suppress(StorageError):
-        return reader.read(
-            stem,
-            [crt, resource],
-            lambda files: _contents.text(path, stem, files[crt], files[resource]),
-        )
+        return reader.read(stem, names, lambda files: _text_of(reader, stem, files))
     return None
 
 

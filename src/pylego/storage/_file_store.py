@@ -93,7 +93,7 @@ class FileStore:
             InvalidRequest: no certificate can have this ID.
             StorageError: it cannot be read, or the files do not belong together.
         """
-        return _certificates.load(self.folder, id)[0]
+        return _certificates.load(self.folder, id)
 
     def load_with_text(self, id: str) -> tuple[Certificate | None, StoredText | None]:
         """Return what `load` and `texts` do of one certificate, read once.
@@ -109,7 +109,7 @@ class FileStore:
             InvalidRequest: no certificate can have this ID.
             StorageError: as `load`.
         """
-        return _certificates.load(self.folder, id)
+        return _certificates.load_with_text(self.folder, id)
 
     def texts(self, ids: Iterable[str] | None = None) -> dict[str, StoredText]:
         """Return certificates as text, without parsing them and without their keys: thousands in a second.

@@ -11,6 +11,7 @@ from pylego._operations import (
     ReadDirectory,
     ReadRenewalInfo,
     Revoke,
+    leaf_of,
 )
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -170,7 +171,7 @@ class AsyncClient(BaseClient):
             bundle=bundle,
             must_staple=must_staple,
             common_name=common_name,
-            replaces=replaces,
+            replaces=None if replaces is None else leaf_of(replaces),
             always_deactivate_authorizations=always_deactivate_authorizations,
         )
         return await self._run(operation, timeout)
@@ -195,7 +196,7 @@ class AsyncClient(BaseClient):
     ) -> Certificate:
         """Obtain a certificate for the same names: `Client.renew`, awaited."""
         operation = Obtain(
-            renewed=certificate,
+            renewed=leaf_of(certificate),
             challenges=challenges,
             csr=csr,
             key=key,
@@ -215,7 +216,7 @@ class AsyncClient(BaseClient):
         self, certificate: Certificate, *, timeout: float | None = None
     ) -> RenewalInfo:
         """Ask when the certificate should be renewed: `Client.renewal_info`, awaited."""
-        return await self._run(ReadRenewalInfo(certificate), timeout)
+        return await self._run(ReadRenewalInfo(leaf_of(certificate)), timeout)
 
     async def revoke(
         self,
@@ -226,7 +227,7 @@ class AsyncClient(BaseClient):
         timeout: float | None = None,
     ) -> None:
         """Revoke a certificate: `Client.revoke`, awaited."""
-        await self._run(Revoke(certificate, reason, key), timeout)
+        await self._run(Revoke(leaf_of(certificate), reason, key), timeout)
 
     async def deactivate_authorizations(
         self, order: Certificate | str, *, timeout: float | None = None

@@ -11,6 +11,7 @@ from pylego._operations import (
     ReadDirectory,
     ReadRenewalInfo,
     Revoke,
+    leaf_of,
 )
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -294,7 +295,7 @@ class Client(BaseClient):
             bundle=bundle,
             must_staple=must_staple,
             common_name=common_name,
-            replaces=replaces,
+            replaces=None if replaces is None else leaf_of(replaces),
             always_deactivate_authorizations=always_deactivate_authorizations,
         )
         return self._run(operation, timeout)
@@ -356,7 +357,7 @@ class Client(BaseClient):
             EngineError: the engine cannot run here.
         """
         operation = Obtain(
-            renewed=certificate,
+            renewed=leaf_of(certificate),
             challenges=challenges,
             csr=csr,
             key=key,
@@ -387,7 +388,7 @@ class Client(BaseClient):
             NetworkError: the CA could not be reached.
             DeadlineExceeded: the timeout is over.
         """
-        return self._run(ReadRenewalInfo(certificate), timeout)
+        return self._run(ReadRenewalInfo(leaf_of(certificate)), timeout)
 
     def revoke(
         self,
@@ -414,7 +415,7 @@ class Client(BaseClient):
             NetworkError: the CA could not be reached.
             DeadlineExceeded: the timeout is over.
         """
-        self._run(Revoke(certificate, reason, key), timeout)
+        self._run(Revoke(leaf_of(certificate), reason, key), timeout)
 
     def deactivate_authorizations(
         self, order: Certificate | str, *, timeout: float | None = None

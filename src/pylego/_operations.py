@@ -103,7 +103,8 @@ class Obtain:
 
     challenges: Challenges
     identifiers: Sequence[str] = ()
-    renewed: Certificate | None = None
+    renewed: str | None = None
+    """The leaf, PEM."""
     csr: str | bytes | None = None
     key: str | None = field(default=None, repr=False)
     key_type: str | None = None
@@ -114,7 +115,8 @@ class Obtain:
     bundle: bool = True
     must_staple: bool = False
     common_name: bool = False
-    replaces: Certificate | None = None
+    replaces: str | None = None
+    """The leaf, PEM."""
     always_deactivate_authorizations: bool = False
 
     # Of the manager, which brings to their end the orders of a process that is gone.
@@ -135,8 +137,8 @@ class Obtain:
         optional = {
             "not_before": _rfc3339(self.not_before, "not_before"),
             "not_after": _rfc3339(self.not_after, "not_after"),
-            "certificate": None if self.renewed is None else _checked(self.renewed).leaf,
-            "replaces": None if self.replaces is None else _checked(self.replaces).leaf,
+            "certificate": self.renewed,
+            "replaces": self.replaces,
         }
         return {
             "challenges": described(self.challenges),
@@ -177,6 +179,15 @@ class Obtain:
         return certificate_of(data, bundle=self.bundle)
 
 
+def leaf_of(certificate: object) -> str:
+    """Return the leaf of a caller's certificate, PEM.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    return _checked(certificate).leaf
+
+
 def _checked(certificate: object) -> Certificate:
     if not isinstance(certificate, Certificate):  # whose text might hold a key
         msg = f"a pylego.Certificate is wanted, not {type(certificate).__name__}: Certificate.load makes one of files and text"
@@ -204,11 +215,12 @@ class ReadRenewalInfo:
 
     name = "renewal_info"
 
-    certificate: Certificate
+    certificate: str
+    """The leaf, PEM."""
 
     def message(self) -> Message:
         """Name the certificate."""
-        return {"certificate": _checked(self.certificate).leaf}
+        return {"certificate": self.certificate}
 
     def result(self, data: Any) -> RenewalInfo:
         """Read the advice."""
@@ -226,13 +238,14 @@ class Revoke:
 
     name = "revoke"
 
-    certificate: Certificate
+    certificate: str
+    """The leaf, PEM."""
     reason: str | None
     key: str | None
 
     def message(self) -> Message:
         """Name the certificate and the reason."""
-        message: Message = {"certificate": _checked(self.certificate).leaf, "key": self.key or ""}
+        message: Message = {"certificate": self.certificate, "key": self.key or ""}
         if self.reason is not None:
             if self.reason not in REASONS:
                 msg = f"unknown reason {self.reason!r}; known are {', '.join(REASONS)}"

@@ -339,13 +339,34 @@ def test_what_cannot_be_read_is_told_and_not_overwritten(
 ):
     certificates = managed("a.example"), managed("b.example")
     new_manager(*certificates).renew_due()
-    folder = Path(store.folder, "certificates")
-    folder.joinpath("a.example.key").write_bytes(folder.joinpath("b.example.key").read_bytes())
+    crt = Path(store.folder, "certificates", "a.example.crt")
+    crt.write_text(half := crt.read_text()[:200])
     clock.pass_by(days=70)
     report = new_manager(*certificates).renew_due()
     assert results(report) == {"a.example": "failed", "b.example": "issued"}
     assert isinstance(report.failed[0].error, pylego.StorageError)
-    assert folder.joinpath("a.example.key").read_bytes() != b""
+    assert crt.read_text() == half
+
+
+@pytest.mark.parametrize("reuse_key", [False, True])
+def test_a_key_that_is_not_the_certificate_s_is_replaced_with_it_but_not_used(
+    new_manager, managed, store, clock, acme_server, reuse_key
+):
+    certificates = managed("a.example", reuse_key=reuse_key), managed("b.example")
+    new_manager(*certificates).renew_due()
+    folder = Path(store.folder, "certificates")
+    other = folder.joinpath("b.example.key").read_text()
+    folder.joinpath("a.example.key").write_text(other)
+    clock.pass_by(days=70)
+    report = new_manager(*certificates).renew_due()
+    assert results(report)["a.example"] == ("failed" if reuse_key else "issued")
+    if reuse_key:
+        assert "do not belong together" in str(report.failed[0].error)
+        assert folder.joinpath("a.example.key").read_text() == other
+    else:
+        assert store.load("a.example").private_key != other  # which is in an archive
+        [archive] = Path(store.folder, "archives", "certificates").glob("a.example_*.zip")
+        assert other.encode() in archive.read_bytes()
 
 
 def test_a_state_that_is_none_is_forgotten(new_manager, managed, store, acme_server):

@@ -55,16 +55,13 @@ class Store:
     def load(self, name):
         return self.certificates.get(name)
 
-    def load_with_text(self, name):
-        return self.load(name), self.texts([name]).get(name)
-
     def texts(self, names):
         return {name: self.text(name) for name in names if name in self.certificates}
 
     def text(self, name):
         kept = self.certificates[name]
         names = tuple(each.value for each in kept.identifiers)
-        return StoredText(name, kept.leaf, names, self.origins[name])
+        return StoredText(name, kept.leaf, names, self.origins[name], kept.order_url)
 
     def save(self, name, certificate, *, origin):
         self.step()
@@ -136,7 +133,7 @@ class World:
         self.serials, self.story, self.violations = itertools.count(1), [], []
         self.spent, self.orders, self.issued = defaultdict(list), Counter(), defaultdict(list)
         self.asked, self.told, self.moved, self.revoked = {}, {}, {}, {}
-        self.begun, self.made = {}, {}
+        self.begun, self.made, self.by_leaf = {}, {}, {}
         self.down, self.broken = defaultdict(list), defaultdict(list)
         self.kills, self.steps, self.killed = [], math.inf, set()
         self.jumps, self.edges, self.revocations = [], [], []
@@ -214,7 +211,7 @@ class World:
 
     def order(self, directory, operation, heard):
         self.check(directory)
-        renewed = operation.renewed
+        renewed = operation.renewed and self.by_leaf[operation.renewed]
         names = (
             tuple(each.value for each in renewed.identifiers) if renewed else operation.identifiers
         )
@@ -277,6 +274,7 @@ class World:
                 begin + life * self.random.uniform(0.2, 0.8),
             )
         self.must_be_the_only_one(directory, name)
+        self.by_leaf[certificate.leaf] = certificate
         self.issued[name].append(self.time)
         self.story.append((self.time, "issued", name, directory))
         return certificate
@@ -296,8 +294,9 @@ class World:
         start, end = window
         return start <= self.clock() < end
 
-    def advise(self, directory, certificate):
+    def advise(self, directory, leaf):
         self.check(directory)
+        certificate = self.by_leaf[leaf]
         serial = certificate.serial
         last = self.asked.get(serial)
         if last is not None and max(last, self.set_since()) == last < self.time:

@@ -89,8 +89,8 @@ class Disk:
         self._change(dir_fd, {name: new})
 
     def replace(self, name, to, *, src_dir_fd, dst_dir_fd):
-        moved = self._now(self._of(src_dir_fd))[name]
         os.replace(name, to, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        moved = self._now(self._of(src_dir_fd))[name]
         self._change(src_dir_fd, {name: None, to: moved})
 
     def unlink(self, name, *, dir_fd):

@@ -195,7 +195,7 @@ def test_what_a_crash_has_staged_goes_after_an_hour(tmp_path, two, crash, monkey
     folder = tmp_path / "lego"
     store = FileStore(folder)
     store.save(NAME, two[0])
-    crash(10)
+    crash(7)
     with pytest.raises(CrashedError):
         store.save(NAME, two[1])
     monkeypatch.undo()

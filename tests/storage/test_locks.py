@@ -1,7 +1,6 @@
 """One at a time: among threads, forks, processes, and hosts that share the folder."""
 
 import itertools
-import json
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ import pytest
 import pylego
 from pylego.storage import FileStore
 from pylego.storage import _locks as locks
+from pylego.storage._folder import Folder
 
 NAME = "a.example"
 
@@ -127,25 +127,24 @@ def test_random_kills_leave_the_lock_to_one_at_a_time(store, start, tmp_path):
     assert int(counter.read_text()) == 100
 
 
-def test_a_process_number_that_is_used_again_holds_nothing(store):
+def pretended(store, **other):
+    """Make the lock look as if another held it; return its file."""
     with store.lock(NAME):
         [file] = files(store)
-        text = file.read_bytes()
-    fields = json.loads(text[4:])
-    file.write_bytes(b"held" + json.dumps({**fields, "started": "1"}).encode())
+        holder = locks._Holder.of(file.name)
+    [file] = files(store)
+    return file.rename(file.with_name(holder._replace(**other).name))
+
+
+def test_a_process_number_that_is_used_again_holds_nothing(store):
+    pretended(store, started="1")
     with store.lock(NAME, timeout=1):
         pass
 
 
 def of_another_host(store):
     """Make the lock look as if a process on another host held it."""
-    with store.lock(NAME):
-        [file] = files(store)
-        text = file.read_bytes()
-    fields = json.loads(text[4:])
-    other = {**fields, "host": "elsewhere", "kernel": "another boot"}
-    file.write_bytes(b"held" + json.dumps(other).encode())
-    return file
+    return pretended(store, host="elsewhere", kernel="another-boot")
 
 
 class Naps:
@@ -225,9 +224,8 @@ def test_a_holder_that_was_asleep_learns_that_its_lock_is_gone(store, monkeypatc
     with store.lock(NAME) as lock:
         assert lock.held
         lock.check()
-        [file] = files(store)
-        fields = json.loads(file.read_bytes()[4:])
-        file.write_bytes(b"held" + json.dumps({**fields, "kernel": "another"}).encode())
+        monkeypatch.setattr(locks, "_we", locks._We())
+        locks._we.kernel = "another"
         with store.lock(NAME, timeout=10) as other:
             assert other.held
             assert not lock.held
@@ -351,11 +349,12 @@ def test_an_exception_lets_the_lock_go(store):
 
 
 def test_a_program_that_was_interrupted_while_it_took_the_lock_does_not_hold_it(store, monkeypatch):
-    def interrupted(_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(locks, "_numbers", interrupted)
-    monkeypatch.setattr(locks, "_highest", lambda _: 0)
+    with store.lock(NAME):
+        pass
+    monkeypatch.setattr(locks, "_states", interrupted)  # it looks whether it has it alone
     with pytest.raises(KeyboardInterrupt):
         store.lock(NAME).__enter__()
     monkeypatch.undo()
@@ -363,16 +362,46 @@ def test_a_program_that_was_interrupted_while_it_took_the_lock_does_not_hold_it(
         pass
 
 
-def test_a_slow_waiter_takes_no_number_that_was_cleared_away(store, monkeypatch):
-    for _ in range(5):
-        with store.lock(NAME):
-            pass
-    with store.lock(NAME, timeout=0), monkeypatch.context() as patch:
-        real, looks = locks._highest, iter([3])  # what it saw of the folder was long ago
-        patch.setattr(locks, "_highest", lambda folder: next(looks, None) or real(folder))
+def test_a_copy_of_a_free_lock_gives_it_to_nobody_else(store):
+    with store.lock(NAME) as lock:
+        [file] = files(store)
+        file.with_name(
+            "free"
+        ).touch()  # from a backup, or of who had found the folder empty long ago
         with pytest.raises(pylego.DeadlineExceeded):
             store.lock(NAME, timeout=0.05).__enter__()
-    assert len(files(store)) == 1
+        assert lock.held
+        assert files(store) == [file]
+
+
+def test_copies_of_who_held_it_go_in_time(store):
+    left = [pretended(store, started="1").name for _ in range(3)]
+    for name in left:
+        Path(store.folder, "pylego", "locks", NAME, name).touch()
+    with store.lock(NAME, timeout=5):
+        assert len(files(store)) == 1
+
+
+def test_a_folder_of_a_lock_that_came_empty_from_a_backup_is_that_of_a_free_one(store):
+    with store.lock(NAME):
+        pass
+    [file] = files(store)
+    file.unlink()
+    with store.lock(NAME, timeout=0) as lock:
+        assert lock.held
+
+
+def test_a_rename_that_succeeded_though_it_seemed_to_fail_has_taken_the_lock(store, monkeypatch):
+    with store.lock(NAME):
+        pass
+    real = Folder.move_if_there
+
+    def answered_late(folder, name, to):
+        return real(folder, name, to) and name != "free"
+
+    monkeypatch.setattr(Folder, "move_if_there", answered_late)
+    with store.lock(NAME, timeout=0) as lock:
+        assert lock.held
 
 
 def test_locks_have_names_as_certificates_have(store):

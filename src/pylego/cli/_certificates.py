@@ -143,7 +143,7 @@ def there(store: FileStore, id: str) -> Kept:
     """Read a certificate that has to be there."""
     from pylego.storage import Origin
 
-    certificate, text = store.load_with_text(id)
+    certificate, text = store.load(id), store.texts([id]).get(id)
     if certificate is None:
         known = ", ".join(store.certificate_ids()) or "none"
         raise WrongUse(f"{store.folder} has no certificate {id}; it has {known}")

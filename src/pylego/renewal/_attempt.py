@@ -15,7 +15,8 @@ from pylego.renewal._choice import may_try
 from pylego.renewal._decision import Advice
 from pylego.renewal._history import Tries
 from pylego.renewal._hooks import run_hook
-from pylego.renewal._leaf import reading_of
+from pylego.renewal._index import Index
+from pylego.renewal._leaf import leaf_of, reading_of
 from pylego.renewal._orders import Orders, Progress, check_copies, pending_of
 from pylego.renewal._outcome import Outcome
 from pylego.renewal._quotas import MINUTE
@@ -28,16 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from pylego._certificate import Certificate
     from pylego.renewal._caller import Ending
     from pylego.renewal._case import Case, Memory
     from pylego.renewal._choice import Choice
     from pylego.renewal._history import Ledger, Past
     from pylego.renewal._hooks import AnyHook
+    from pylego.renewal._index import Known
     from pylego.renewal._leaf import Reading
     from pylego.renewal._managed import Managed
     from pylego.renewal._orders import OnEvent
-    from pylego.storage import Store
+    from pylego.storage import Pending, Store, StoredText
 
     Clock = Callable[[], datetime]
 
@@ -70,11 +71,16 @@ class Keeper:
         self._clock = clock
         self._ending = ending
         self._timeout = timeout
+        self._index = Index(store)
         self._together = Together()
         self._books = Books(store)
         self._orders = Orders(store, self._books, ending, timeout, on_event)
 
     # What is to be done
+
+    def known(self, ids: list[str], *, keep: bool) -> dict[str, Known]:
+        """Read many certificates, as `Index.look` does."""
+        return self._index.look(ids, keep=keep)
 
     def ledgers(self) -> Ledgers:
         """Read the ledgers anew."""
@@ -90,15 +96,17 @@ class Keeper:
         """Read all that bears on a certificate."""
         return self._read(managed)[0]
 
-    def _read(self, managed: Managed) -> tuple[Case, Certificate | None]:
+    def _read(self, managed: Managed) -> tuple[Case, StoredText | None]:
         """Read all that bears on a certificate, and the certificate itself."""
         name = managed.name
-        (kept, text), state = self._store.load_with_text(name), state_of(self._store, name)
-        reading = None if kept is None or text is None else reading_of(text, kept)
+        kept, state = self._store.texts([name]).get(name), state_of(self._store, name)
+        reading = None if kept is None else self._index.reading(kept)
+        if reading is None or reading.leaf is None:
+            self._store.load(name)  # says why, if it is there
         return case_of(managed, reading, state, self._clock()), kept
 
-    def _choice(self, case: Case) -> Choice:
-        return case.choice(self.ledgers(), self._clock())
+    def _choice(self, work: Work) -> Choice:
+        return work.case.choice(work.ledgers, self._clock())
 
     # Doing it
 
@@ -150,21 +158,21 @@ class Keeper:
     def _attend(self, managed: Managed, lock: Any, *, force: bool) -> Outcome:
         case, kept = self._read(managed)
         account, renewal = case.adviser or managed.accounts[0], case.facts is not None
-        work = Work(case, lock, kept, account, renewal=renewal)
+        work = Work(case, lock, kept, self.ledgers(), account, renewal=renewal)
         self._ask(work)
         case = work.case
         if case.decision.due or force:
-            choice = self._choice(case)
+            choice = self._choice(work)
             if choice.granted:
                 work.why = case.decision.why if case.decision.due else FORCED
                 return self._renewed(work, choice)
         self._deploy(work)
-        return self._looked(work.case, error=work.error)
+        return self._looked(work, error=work.error)
 
-    def _looked(self, case: Case, **more: Any) -> Outcome:
+    def _looked(self, work: Work, **more: Any) -> Outcome:
         """Say what has become of it, and what is next."""
-        case = case.remembering(case.memory, self._clock())
-        return replace(case.look(self.ledgers()), **more)
+        case = work.case.remembering(work.case.memory, self._clock())
+        return replace(case.look(work.ledgers), **more)
 
     def _remember(self, case: Case, **changes: Any) -> Case:
         memory: Memory = replace(case.memory, **changes)
@@ -224,7 +232,7 @@ class Keeper:
             self._attempt(work, choice)
             if work.issued or self._ending.come or work.case.managed.at_once:
                 break
-            choice = self._choice(work.case)
+            choice = self._choice(work)
         if work.issued:
             self._deploy(work)
 
@@ -241,38 +249,41 @@ class Keeper:
         if work.issued:
             told = {"result": "issued", "why": work.why}
         elif self._is_stop(error):
-            return self._looked(work.case, result="stopped", why=STOPPED)
+            return self._looked(work, result="stopped", why=STOPPED)
         elif error is not None:
             told = {"result": "failed", "why": failure_of(error).words}
         else:
-            return self._looked(work.case)  # another was quicker: it has to wait
+            return self._looked(work)  # another was quicker: it has to wait
         directory = work.account.server.directory
-        return self._looked(work.case, error=error, directory=directory, **told)
+        return self._looked(work, error=error, directory=directory, **told)
 
     def _attempt(self, work: Work, choice: Choice) -> None:
         """Make one attempt, counted before it begins, and remember what came of it."""
-        progress, before = Progress(), self._pending(work, choice)
+        progress, pending = Progress(), self._pending(work, choice)
         attempt = self._attempt_at(work, choice)
         if not self._begun(work, choice, attempt):
             return
         work.error = None
 
         def ended() -> Attempt:
+            before = pending is not None and pending.order_url is not None
             lost = before and progress.orders > 0 and not progress.resumed
+            now = None if work.issued else self._pending(work, choice)
             return replace(
                 attempt,
                 ended=self._clock(),
                 advised=attempt.advised and progress.replaces,
                 orders=progress.orders,
-                finalized=not work.issued and self._pending(work, choice),
+                finalized=now is not None and now.order_url is not None,
                 lost=int(lost),
             )
 
         try:
-            self._perform(work, choice, progress)
+            self._perform(work, choice, pending, progress)
         except Exception as error:  # noqa: BLE001 -- challenges are somebody's own code, too
             work.error = error
         except BaseException:  # an interruption, on the caller's own thread
+            work.ledgers.forget()
             self._counted(work, choice, ended().given_up)
             raise
         self._note(work, choice, ended())
@@ -289,11 +300,10 @@ class Keeper:
             longest=timedelta(seconds=seconds) + BESIDES,
         )
 
-    def _pending(self, work: Work, choice: Choice) -> bool:
-        """Tell whether there is an order whose certificate may come yet, and is not here."""
+    def _pending(self, work: Work, choice: Choice) -> Pending | None:
+        """Return the order whose certificate may come yet, and is not here."""
         name, directory = work.case.managed.name, choice.candidate.directory
-        pending = pending_of(self._store, name, directory, work.kept)
-        return pending is not None and pending.order_url is not None
+        return pending_of(self._store, name, directory, work.kept)
 
     def _begun(self, work: Work, choice: Choice, attempt: Attempt) -> bool:
         """Count an attempt if it may still be made: others may have begun since it was chosen."""
@@ -323,6 +333,7 @@ class Keeper:
             failure = failure_of(error, rehearsal=choice.rehearsal)
             failure = replace(failure, retry_after=self._by_clock(failure.retry_after))
             end = partial(attempt.failed, failure=failure, share=share())
+        work.ledgers.forget()
         past = self._counted(work, choice, end)
         if work.issued:
             history = work.case.memory.history.renewed(attempt.ended or attempt.began)
@@ -330,17 +341,19 @@ class Keeper:
         elif not self._is_stop(error):
             work.case = self._noted(work, past.tries)
 
-    def _perform(self, work: Work, choice: Choice, progress: Progress) -> None:
+    def _perform(
+        self, work: Work, choice: Choice, pending: Pending | None, progress: Progress
+    ) -> None:
         case, account = work.case, work.account
         if choice.rehearsal:
             self._orders.rehearse(case, account, choice.candidate.directory, progress)
             return
-        issued = self._orders.obtain(case, account, work.kept, work.check, progress)
+        issued = self._orders.obtain(case, account, work.kept, pending, work.check, progress)
         if case.managed.hooks.deploy is not None:  # owed from now on, whatever crashes
             work.case = self._remember(case, owed=Tries())
         text = self._orders.keep(case, account, issued)
-        work.case = work.case.renewed(reading_of(text, issued), self._clock())
-        work.kept, work.issued = issued, True
+        work.case = work.case.renewed(reading_of(text, leaf_of(issued)), self._clock())
+        work.kept, work.issued = text, True
 
     def _note_failure(self, work: Work) -> None:
         """Remember a failure of our own before any CA was asked."""
@@ -363,7 +376,9 @@ class Keeper:
             changes.append(change(ledger.past(names, tries)))
             return ledger.noted(names, changes[-1])
 
-        self._books.change(choice.candidate.directory, work.account.name, changed)
+        place = choice.candidate.directory, work.account.name
+        ledger = self._books.change(*place, work.ledgers.get(*place), changed)
+        work.ledgers.put(*place, ledger)
         return changes[-1]
 
     # Hooks

@@ -45,15 +45,17 @@ class Books:
         """Return what is remembered of an account's CA."""
         return Ledger.from_json(self._state(_name("ledger", directory, account)))
 
-    def change(self, directory: str, account: str, change: Callable[[Ledger], Ledger]) -> None:
-        """Remember something else: what others have noted meanwhile is kept."""
-        name = _name("ledger", directory, account)
-        before = self.ledger(directory, account)
+    def change(
+        self, directory: str, account: str, before: Ledger, change: Callable[[Ledger], Ledger]
+    ) -> Ledger:
+        """Remember something else, and return it: what others have noted since `before` is kept."""
         if change(before) == before:  # so where a CA has no limits, for thousands in a row
-            return
+            return before
+        name = _name("ledger", directory, account)
         with self._locked(name):
             after = change(Ledger.from_json(self._state(name)))
             self._store.save_state(name, after.to_json())
+        return after
 
     def account(
         self, at: AccountAt, directory: str, ending: Ending, key_type: str = ACCOUNT_KEY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 from pylego.renewal._choice import Candidate, Choice, choose
 from pylego.renewal._decision import Advice, Facts, Wanted, decide
@@ -65,7 +65,7 @@ class Memory:
 
 
 class Ledgers:
-    """Ledgers, each read once for many looks."""
+    """Ledgers, each read once for many looks, unless one is to be as it is now."""
 
     def __init__(self, read: Callable[[str, str], Ledger]) -> None:
         """Read nothing yet."""
@@ -79,6 +79,14 @@ class Ledgers:
             self._known[place] = self._read(directory, account)
         return self._known[place]
 
+    def put(self, directory: str, account: str, ledger: Ledger) -> None:
+        """Take one as it has become."""
+        self._known[directory, account] = ledger
+
+    def forget(self) -> None:
+        """Have them read again: others may have written."""
+        self._known.clear()
+
 
 @dataclass(frozen=True)
 class Case:
@@ -90,19 +98,23 @@ class Case:
     memory: Memory
     origin: Origin
     now: datetime
-    decision: Decision
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Whether it is due, when and why."""
+        return _decided(self.managed, self.facts, self.memory, self.now)
 
     def remembering(self, memory: Memory, now: datetime) -> Case:
-        """Decide again."""
-        return _decided(self.managed, self.facts, memory, self.origin, now)
+        """Return the same with another memory."""
+        return replace(self, memory=memory, now=now)
 
     def renewed(self, reading: Reading, now: datetime) -> Case:
-        """Decide about the certificate that has taken its place; what was advised was of the older one."""
+        """Return the certificate that has taken its place; what was advised was of the older one."""
         profiles, before = {**self.memory.profiles}, self.origin
         if before.directory in profiles or (before.directory is not None and before.profile):
             profiles[before.directory] = before.profile or ""
         memory = replace(self.memory, advice=None, of=_serial(reading), profiles=profiles)
-        return _decided(self.managed, _facts(reading), memory, reading.origin, now)
+        return Case(self.managed, _facts(reading), memory, reading.origin, now)
 
     @property
     def adviser(self) -> AccountAt | None:
@@ -207,12 +219,10 @@ def case_of(managed: Managed, reading: Reading | None, state: object, now: datet
         more = (each for each in managed.domains if as_issued(each) not in has)
         managed = replace(managed, domains=(*facts.identifiers, *more))
     memory = Memory.from_json(state, _serial(reading))
-    return _decided(managed, facts, memory, Origin() if reading is None else reading.origin, now)
+    return Case(managed, facts, memory, Origin() if reading is None else reading.origin, now)
 
 
-def _decided(
-    managed: Managed, facts: Facts | None, memory: Memory, origin: Origin, now: datetime
-) -> Case:
+def _decided(managed: Managed, facts: Facts | None, memory: Memory, now: datetime) -> Decision:
     policy = managed.policy
     if policy.heed_advice and _adviser(managed, facts) is None:
         policy = replace(policy, heed_advice=False)  # nobody is there to be asked
@@ -224,11 +234,11 @@ def _decided(
     )
     decide_by = partial(decide, facts, wanted, now, policy=policy, advice=memory.advice)
     if not managed.at_once:
-        decision = decide_by(history=memory.history)
-    elif (decision := decide_by(history=History())).cause != "changed":
-        # A CA may advise to renew at once each time: whoever asks in a loop would never end.
-        decision = decide_by(history=replace(memory.history, tries={}))
-    return Case(managed, facts, memory, origin, now, decision)
+        return decide_by(history=memory.history)
+    if (decision := decide_by(history=History())).cause == "changed":
+        return decision
+    # A CA may advise to renew at once each time: whoever asks in a loop would never end.
+    return decide_by(history=replace(memory.history, tries={}))
 
 
 def _of_a_request(managed: Managed) -> dict[str, Any]:

@@ -12,11 +12,12 @@ import zlib
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from pylego._errors import StorageError
 from pylego.renewal._books import state_of
-from pylego.renewal._leaf import Leaf, Reading, readings_of
+from pylego.renewal._leaf import Leaf, Reading, leaves_of, reading_of
 from pylego.renewal._saved import object_of
 from pylego.storage import Origin
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pylego.storage import Store
+    from pylego.storage import Store, StoredText
 
     Entries = dict[str, Any]
 
@@ -62,6 +63,13 @@ class Index:
     def __init__(self, store: Store) -> None:
         """Read nothing yet."""
         self._store = store
+        self._leaves: dict[bytes, Leaf] = {}
+        """Those that the last look has read itself, by their texts, for who attends to one next."""
+
+    def reading(self, text: StoredText) -> Reading:
+        """Read the text of one certificate."""
+        leaf = self._leaves.pop(_digest(text), None)
+        return reading_of(text, leaf or leaves_of({text.id: text.fullchain}).get(text.id))
 
     def look(self, ids: list[str], *, keep: bool) -> dict[str, Known]:
         """Return certificates as they are now, of which those are read that the index does not have so.
@@ -73,6 +81,7 @@ class Index:
         Raises:
             LEGOError: one cannot be read.
         """
+        self._leaves.clear()
         if len(ids) < FEW:
             return self._read(ids)
         stamps = self._store.stamps(ids)
@@ -99,7 +108,10 @@ class Index:
         return known
 
     def _read_some(self, ids: list[str]) -> dict[str, Known]:
-        readings, states = readings_of(self._store.texts(ids)), self._store.states(ids)
+        texts, states = self._store.texts(ids), self._store.states(ids)
+        leaves = leaves_of({name: text.fullchain for name, text in texts.items()})
+        self._leaves |= {_digest(texts[name]): leaf for name, leaf in leaves.items()}
+        readings = {name: reading_of(text, leaves.get(name)) for name, text in texts.items()}
         return {name: Known(readings.get(name), states.get(name, {})) for name in ids}
 
     def _save(self, others: Entries, stamps: dict[str, str], known: dict[str, Known]) -> None:
@@ -112,6 +124,10 @@ class Index:
             self._store.save_state(NAME, _packed(entries))
         except StorageError as error:
             log.info("the next look at the certificates reads all of them: %s", error)
+
+
+def _digest(text: StoredText) -> bytes:
+    return sha256(text.fullchain.encode()).digest()
 
 
 def _same(entries: Entries, stamps: dict[str, str]) -> Entries:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pylego.storage import Origin, StoredText
 
 END = "-----END CERTIFICATE-----"
+BEGIN = "-----BEGIN CERTIFICATE-----"
 
 AT_ONCE = 1000
 """Certificates in one message, which then has about a megabyte."""
@@ -43,22 +44,20 @@ class Reading:
     """`None` where it cannot be read."""
 
 
-def readings_of(texts: Mapping[str, StoredText]) -> dict[str, Reading]:
-    """Read what a store has as text.
-
-    Raises:
-        EngineError: the engine cannot run here.
-    """
-    leaves = leaves_of({name: text.fullchain for name, text in texts.items()})
-    return {
-        name: Reading(text.names, text.origin, leaves.get(name)) for name, text in texts.items()
-    }
+def reading_of(text: StoredText, leaf: Leaf | None) -> Reading:
+    """Return what deciding needs of a text whose first certificate is known."""
+    return Reading(text.names, text.origin, leaf)
 
 
-def reading_of(text: StoredText, certificate: Certificate) -> Reading:
-    """Return the same of a certificate that has been parsed."""
-    moments = certificate.not_before, certificate.not_after
-    return Reading(text.names, text.origin, Leaf(certificate.serial, *moments))
+def leaf_of(certificate: Certificate) -> Leaf:
+    """Return what a certificate that was issued is."""
+    return Leaf(certificate.serial, certificate.not_before, certificate.not_after)
+
+
+def pem_of(fullchain: str) -> str:
+    """Return the first certificate of a PEM text, as it stands there."""
+    begin = max(fullchain.find(BEGIN), 0)
+    return fullchain[begin : fullchain.find(END) + len(END)] + "\n"
 
 
 def leaves_of(texts: Mapping[str, str]) -> dict[str, Leaf]:
@@ -70,7 +69,7 @@ def leaves_of(texts: Mapping[str, str]) -> dict[str, Leaf]:
     leaves: dict[str, Leaf] = {}
     every = iter(texts.items())
     while some := dict(islice(every, AT_ONCE)):
-        first = [text[: text.find(END) + len(END)] for text in some.values()]
+        first = [pem_of(text) for text in some.values()]
         call = _engine.Call("describe_certificates", {"certificates": first})
         described = _engine.run(call)["certificates"]
         leaves |= {

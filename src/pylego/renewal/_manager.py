@@ -14,7 +14,6 @@ from queue import Empty, SimpleQueue
 from pylego._errors import InvalidRequest, LEGOError
 from pylego.renewal._attempt import Keeper
 from pylego.renewal._caller import Ending
-from pylego.renewal._index import Index
 from pylego.renewal._managed import Configuration, check_accounts
 from pylego.renewal._metrics import Standing
 from pylego.renewal._outcome import Outcome, Report
@@ -121,7 +120,6 @@ class Manager:
         self._ending = Ending()
         self._inboxes: set[Inbox] = set()
         self._busy: set[str] = set()
-        self._index = Index(store)
         self._keeper = Keeper(
             store, clock=clock, ending=self._ending, timeout=timeout, on_event=on_event
         )
@@ -215,7 +213,7 @@ class Manager:
     def _looks(self, managed: Sequence[Managed], *, keep: bool = False) -> Iterator[Outcome]:
         ledgers = self._keeper.ledgers()
         try:
-            known = self._index.look([each.name for each in managed], keep=keep)
+            known = self._keeper.known([each.name for each in managed], keep=keep)
         except LEGOError as error:
             yield from self._looks_at_each(managed, error)
             return

@@ -9,6 +9,7 @@ from pylego._errors import BadCSR
 from pylego._operations import Obtain, ReadRenewalInfo
 from pylego.renewal._books import state_of
 from pylego.renewal._caller import caller_at
+from pylego.renewal._leaf import pem_of
 from pylego.renewal._quotas import quotas_of
 from pylego.storage import FileStore, Origin, Pending, StoredText
 from pylego.storage._layout import key_type
@@ -70,10 +71,10 @@ class Orders:
         self._timeout = timeout
         self._on_event = on_event
 
-    def advice(self, account: AccountAt, kept: Certificate) -> RenewalInfo:
+    def advice(self, account: AccountAt, kept: StoredText) -> RenewalInfo:
         """Ask when a certificate is to be renewed (RFC 9773)."""
         caller = caller_at(account, account.server.directory, timeout=ASKING)
-        return caller.perform(ReadRenewalInfo(kept), self._ending)
+        return caller.perform(ReadRenewalInfo(pem_of(kept.fullchain)), self._ending)
 
     def rehearse(self, case: Case, account: AccountAt, directory: str, progress: Progress) -> None:
         """Have a staging issue it: what comes of it serves for nothing else."""
@@ -86,7 +87,8 @@ class Orders:
         self,
         case: Case,
         account: AccountAt,
-        kept: Certificate | None,
+        kept: StoredText | None,
+        pending: Pending | None,
         check: Callable[[], object],
         progress: Progress,
     ) -> Certificate:
@@ -99,13 +101,13 @@ class Orders:
             case: the certificate.
             account: by which it is asked for.
             kept: the one that it takes the place of.
+            pending: what a crash has cut off.
             check: raises where another has taken this one over.
             progress: is told how far this came.
         """
         name, directory = case.managed.name, account.server.directory
         caller = self._with_account(case, account, directory, progress)
-        known, pending = caller.account, pending_of(self._store, name, directory, kept)
-        key = _key(case, kept, pending)
+        known, key = caller.account, self._key(case, pending)
         same = pending is not None and pending.key == (key or "")
         finalized = False
 
@@ -118,7 +120,7 @@ class Orders:
         order = _order(
             case,
             directory,
-            kept if case.replaced_at(directory) else None,
+            pem_of(kept.fullchain) if kept and case.replaced_at(directory) else None,
             key=key,
             key_type=None if key or case.managed.csr else case.managed.key_type,
             order=pending.order_url if pending is not None and same else None,
@@ -132,12 +134,24 @@ class Orders:
             raise
         if caller.account.url != known.url:  # made anew
             self._store.save_account(replace(known, url=caller.account.url), account.name)
-        begun = order.order is not None
-        if begun and kept is not None and certificate.not_before < kept.not_before:
+        begun, facts = order.order is not None, case.facts
+        if begun and facts is not None and certificate.not_before < facts.not_before:
             # Another program has renewed it since that order was begun.
             self._store.drop_pending(name)
-            return self.obtain(case, account, kept, check, progress)
+            return self.obtain(case, account, kept, None, check, progress)
         return certificate
+
+    def _key(self, case: Case, pending: Pending | None) -> str | None:
+        """Return the key to use, if it is there: otherwise the engine makes one of the wanted type."""
+        managed = case.managed
+        if managed.csr is not None or managed.key is not None:
+            return managed.key
+        if pending is not None and key_type(pending.key) == managed.key_type:
+            return pending.key
+        if not managed.reuse_key or not case.keeps_key_type:
+            return None
+        kept = self._store.load(managed.name)
+        return None if kept is None else kept.private_key
 
     def keep(self, case: Case, account: AccountAt, certificate: Certificate) -> StoredText:
         """Save what was obtained, and how it was asked for; return it as it is in the store now."""
@@ -157,7 +171,8 @@ class Orders:
             keep_request(self._store, managed)
         self._store.drop_pending(managed.name)
         names = tuple(identifier.value for identifier in certificate.identifiers)
-        return StoredText(managed.name, certificate.fullchain, names, origin)
+        fullchain, order_url = certificate.fullchain, certificate.order_url
+        return StoredText(managed.name, fullchain, names, origin, order_url)
 
     def _with_account(
         self, case: Case, at: AccountAt, directory: str, progress: Progress
@@ -184,17 +199,6 @@ class Orders:
             eab=_binding(at),
             on_event=on_event if heard else None,
         )
-
-
-def _key(case: Case, kept: Certificate | None, pending: Pending | None) -> str | None:
-    """Return the key to use, if it is there: otherwise the engine makes one of the wanted type."""
-    managed = case.managed
-    if managed.csr is not None or managed.key is not None:
-        return managed.key
-    if pending is not None and key_type(pending.key) == managed.key_type:
-        return pending.key
-    reused = kept is not None and managed.reuse_key and case.keeps_key_type
-    return kept.private_key if reused and kept is not None else None
 
 
 def _binding(at: AccountAt) -> tuple[str, str] | None:
@@ -224,7 +228,7 @@ def request_of(store: Store, name: str) -> dict[str, Any]:
     return state_of(store, REQUEST + name)
 
 
-def pending_of(store: Store, name: str, directory: str, kept: Certificate | None) -> Pending | None:
+def pending_of(store: Store, name: str, directory: str, kept: StoredText | None) -> Pending | None:
     """Return what a crash has cut off, unless its certificate is here already."""
     pending = store.pending(name)
     if pending is None or pending.directory != directory:
@@ -232,7 +236,7 @@ def pending_of(store: Store, name: str, directory: str, kept: Certificate | None
     return None if kept and kept.order_url == pending.order_url else pending
 
 
-def _order(case: Case, directory: str, replaced: Certificate | None = None, **more: Any) -> Obtain:
+def _order(case: Case, directory: str, replaced: str | None = None, **more: Any) -> Obtain:
     managed = case.managed
     return Obtain(
         identifiers=() if managed.csr else managed.domains,  # in this order, also for a renewal

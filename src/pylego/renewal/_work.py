@@ -10,11 +10,10 @@ TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
     from typing import Any
 
-    from pylego._certificate import Certificate
-    from pylego.renewal._case import Case
+    from pylego.renewal._case import Case, Ledgers
     from pylego.renewal._choice import Choice
     from pylego.renewal._managed import AccountAt, Managed
-    from pylego.storage import Store
+    from pylego.storage import Store, StoredText
 
 
 @dataclass
@@ -23,8 +22,9 @@ class Work:
 
     case: Case
     lock: Any
-    kept: Certificate | None
+    kept: StoredText | None
     """The certificate that is there: the new one, once it is."""
+    ledgers: Ledgers
     account: AccountAt
     """By which it is asked for."""
     why: str = ""

@@ -68,34 +68,11 @@ def ids(path: str) -> list[str]:
 def load(path: str, id: str) -> Certificate | None:
     stem = _layout.safe_name(id)
     with reading(path, _layout.CERTIFICATES) as reader:
-        return reader.read(stem, _names(stem), lambda files: _certificate_of(reader, stem, files))
-
-
-def load_with_text(path: str, id: str) -> tuple[Certificate | None, StoredText | None]:
-    stem = _layout.safe_name(id)
-
-    def both(files: Files) -> tuple[Certificate | None, StoredText | None]:
-        certificate, text = _certificate_of(reader, stem, files), None
-        with contextlib.suppress(StorageError):
-            text = _text_of(reader, stem, files)
-        return certificate, text
-
-    with reading(path, _layout.CERTIFICATES) as reader:
-        return reader.read(stem, _names(stem), both)
-
-
-def _names(stem: str) -> list[str]:
-    return [stem + extension for extension in _layout.READ]
-
-
-def _certificate_of(reader: Reader, stem: str, files: Files) -> Certificate | None:
-    path = reader.at(stem + _layout.CERTIFICATE)
-    return _contents.certificate(path, *(files[name] for name in _names(stem)))
-
-
-def _text_of(reader: Reader, stem: str, files: Files) -> StoredText | None:
-    crt, resource = stem + _layout.CERTIFICATE, stem + _layout.RESOURCE
-    return _contents.text(reader.at(resource), stem, files[crt], files[resource])
+        crt = reader.at(stem + _layout.CERTIFICATE)
+        names = [stem + extension for extension in _layout.READ]
+        return reader.read(
+            stem, names, lambda files: _contents.certificate(crt, *(files[name] for name in names))
+        )
 
 
 def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
@@ -110,7 +87,13 @@ def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
 def _text(reader: Reader, stem: str) -> StoredText | None:
     names = [stem + _layout.CERTIFICATE, stem + _layout.RESOURCE]
     with contextlib.suppress(StorageError):
-        return reader.read(stem, names, lambda files: _text_of(reader, stem, files))
+        return reader.read(
+            stem,
+            names,
+            lambda files: _contents.text(
+                reader.at(names[1]), stem, *(files[name] for name in names)
+            ),
+        )
     return None
 
 

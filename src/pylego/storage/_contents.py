@@ -42,7 +42,7 @@ def certificate(
         identifiers=tuple(identifiers),  # a CA may have shuffled them
         bundle=bundle,
         url=_layout.text_in(fields, "certUrl"),
-        order_url=_layout.text_in(_layout.object_in(fields, "pylego"), "orderUrl"),
+        order_url=_layout.order_url_of(fields),
     )
 
 
@@ -59,6 +59,7 @@ def text(path: str, stem: str, crt: bytes | None, resource: bytes | None) -> Sto
         fullchain=decoded(crt),
         names=_layout.names_in(fields),
         origin=_layout.origin_of(fields),
+        order_url=_layout.order_url_of(fields),
     )
 
 

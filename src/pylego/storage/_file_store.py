@@ -95,22 +95,6 @@ class FileStore:
         """
         return _certificates.load(self.folder, id)
 
-    def load_with_text(self, id: str) -> tuple[Certificate | None, StoredText | None]:
-        """Return what `load` and `texts` do of one certificate, read once.
-
-        Args:
-            id: the certificate's ID.
-
-        Returns:
-            The certificate, and its text; `None` in place of what there is not, or of a
-            text that cannot be read.
-
-        Raises:
-            InvalidRequest: no certificate can have this ID.
-            StorageError: as `load`.
-        """
-        return _certificates.load_with_text(self.folder, id)
-
     def texts(self, ids: Iterable[str] | None = None) -> dict[str, StoredText]:
         """Return certificates as text, without parsing them and without their keys: thousands in a second.
 

@@ -66,7 +66,7 @@ class Folder:
     def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._which = status.st_dev, status.st_ino
+        self._seen = _looks(status)
 
     @staticmethod
     def open(path: str) -> Folder | None:
@@ -127,17 +127,11 @@ class Folder:
         os.mkdir(name, PRIVATE, dir_fd=self._descriptor)
 
     def is_there(self) -> bool:
-        """Tell whether its path still leads to it.
-
-        Raises:
-            StorageError: others can write into it now.
-        """
+        """Tell whether its path still leads to it, and nobody else may write into it since."""
         try:
-            status = os.stat(self.path)
+            return _looks(os.stat(self.path)) == self._seen
         except OSError:
             return False
-        _check(status, self.path)
-        return (status.st_dev, status.st_ino) == self._which
 
     def close(self) -> None:
         """Let the descriptor go."""
@@ -231,21 +225,20 @@ class Folder:
             raise
         self.sync(batch)
 
-    def overwrite(self, name: str, start: bytes) -> bool:
-        """Write the first bytes of a file anew; `False` where there is none."""
-        with telling(self.path, name):
-            try:
-                descriptor = self._open(name, os.O_WRONLY)
-            except FileNotFoundError:
-                return False
-            with open(descriptor, "wb", buffering=0) as file:
-                file.write(start)
-            return True
-
     def move(self, name: str, to: str) -> None:
         """Rename a file, in the place of another one or not; `sync` makes it last."""
         with telling(self.path, to):
             self._rename(name, to)
+
+    def move_if_there(self, name: str, to: str) -> bool:
+        """Rename a file as `move` does; `False` where there is none."""
+        try:
+            self._rename(name, to)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise told(error, self.at(to)) from error
+        return True
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there; `sync` makes it last."""
@@ -384,6 +377,10 @@ def _by_path(path: str, status: os.stat_result) -> Folder:
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", path)
     _check(status, path)
     return FolderByPath(path, status)
+
+
+def _looks(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_mode, status.st_uid
 
 
 def _check(status: os.stat_result, path: str) -> None:

@@ -173,6 +173,11 @@ def origin_of(resource: dict[str, Any]) -> Origin:
     )
 
 
+def order_url_of(resource: dict[str, Any]) -> str | None:
+    """Return the order that a certificate came from, where its .json tells it."""
+    return text_in(object_in(resource, "pylego"), "orderUrl")
+
+
 def parted(text: str, issuer: str) -> tuple[str, str, bool]:
     """Part what a .crt holds: the leaf, the chain, and whether the .crt holds the chain, too."""
     first = ONE_CERTIFICATE.search(text)

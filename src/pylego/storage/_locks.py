@@ -1,10 +1,9 @@
 """Locks between threads, processes and hosts that share a folder.
 
-A lock is a folder of numbered files, of which the highest counts: "held" by whom, or
-"free". Who finds it free makes the next number, which only one can, and removes the
-lower ones. So no file is ever removed or written by anybody but its maker while it
-counts, and taking over what a crash has left is the same step as taking what is free:
-no two can both believe they have cleared it away.
+A lock is a folder that holds one file, whose name says all: "free", or who holds it. It
+is taken, let go and taken over by renaming that file: of all who rename it from the same
+name one succeeds, and a name that tells a holder never comes twice. So no two can both
+believe that they have taken it, or cleared away what a crash has left.
 
 On one host the holder's process tells whether it is still held. Of another host only
 the file's time is to be seen: the holder writes it every few seconds, and the waiter
@@ -17,13 +16,15 @@ network file systems have none.
 from __future__ import annotations
 
 import contextlib
-import json
+import hashlib
 import os
 import random
+import re
 import secrets
 import socket
 import threading
 import time
+from typing import NamedTuple
 
 from pylego._errors import DeadlineExceeded, StorageError
 from pylego.storage import _layout
@@ -31,16 +32,18 @@ from pylego.storage._places import visiting
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
-    from typing import Any
-
     from typing_extensions import Self
 
     from pylego.storage._folder import Folder, Identity
 
 LOCKS = (*_layout.OURS, "locks")
 
-HELD, FREE = b"held", b"free"
-"""Begin a lock's file; as long as each other, so that one is written over the other at once."""
+FREE = "free"
+"""The name of a lock's file while nobody holds it."""
+HELD = "held."
+"""Begins its name while somebody does."""
+LONGEST_HOST = 128
+"""Characters of a host's name in it: file systems take 255 bytes."""
 
 REFRESHED = 5.0
 """Seconds between two signs of life."""
@@ -65,18 +68,18 @@ class Lock:
         self._timeout = timeout
         self._taken = contextlib.ExitStack()
         self._folder: Folder | None = None
-        self._number = 0
+        self._mine = ""
         self._pid = 0
 
     def __enter__(self) -> Self:
         """Wait for the lock and take it."""
         with contextlib.ExitStack() as taken:
             # Who holds a lock is at work in the store: the folders that it needs stay open.
-            locks = taken.enter_context(visiting(self._root, make=True)).make(LOCKS, lasting=False)
+            locks = taken.enter_context(visiting(self._root)).make(LOCKS, lasting=False)
             folder = taken.enter_context(locks.made(self._name, lasting=False))
-            self._folder, self._pid, self._number = folder, os.getpid(), 0
-            taken.callback(self._let_go)
-            self._number = _wait(folder, self._name, self._timeout)
+            self._folder, self._pid, self._mine = folder, os.getpid(), _we.holder()
+            taken.callback(self._let_go)  # what an interruption has left taken, too
+            _wait(folder, self._name, self._mine, self._timeout)
             _keeper.keep(self)
             self._taken = taken.pop_all()
         return self
@@ -89,7 +92,7 @@ class Lock:
         folder, self._folder = self._folder, None
         if folder is not None and self._pid == os.getpid():
             _keeper.leave(self)
-            folder.overwrite(str(self._number), FREE)
+            folder.move_if_there(self._mine, FREE)
 
     @property
     def held(self) -> bool:
@@ -101,7 +104,7 @@ class Lock:
         folder = self._folder
         if folder is None or self._pid != os.getpid():
             return False
-        return _highest(folder) == self._number
+        return folder.identity(self._mine) is not None
 
     def check(self) -> None:
         """Make sure that the lock is still held, before something is done under it.
@@ -118,17 +121,14 @@ class Lock:
         """Show that the holder lives; a thread does it every few seconds."""
         folder = self._folder
         if folder is not None:
-            folder.touch(str(self._number))
+            folder.touch(self._mine)
 
 
-def _wait(folder: Folder, name: str, timeout: float | None) -> int:
+def _wait(folder: Folder, name: str, mine: str, timeout: float | None) -> None:
     end = None if timeout is None else time.monotonic() + timeout
     nap = 0.002
     watch = _Watch()
-    while True:
-        number = _attempt(folder, watch)
-        if number is not None:
-            return number
+    while not _attempt(folder, mine, watch):
         left = LONGEST_NAP if end is None or watch.likely_left else end - time.monotonic()
         if left <= 0:
             msg = f"the lock on {name} was not free within {timeout} s: {watch.holder}"
@@ -137,69 +137,75 @@ def _wait(folder: Folder, name: str, timeout: float | None) -> int:
         nap = min(nap * 1.5, LONGEST_NAP)
 
 
-def _attempt(folder: Folder, watch: _Watch) -> int | None:
-    """Take the lock if it is free, or was left by one that is gone."""
-    highest = _highest(folder)
-    if highest:
-        content, identity = folder.seen(str(highest))
-        if content is None:
-            return None  # taken and cleared away since
-        if not content.startswith(FREE) and not watch.is_dead(highest, content, identity):
-            return None
-    number, ours = highest + 1, HELD + _we.content()
-    try:
-        if not folder.create(str(number), ours, lasting=False):
-            return None
-        present = _numbers(folder)
-        if max(present, default=0) != number:  # what was seen of the folder was long ago
-            folder.remove(str(number))
-            return None
-        for lower in present:
-            if lower != number:
-                folder.remove(str(lower))
-    except BaseException:  # Ctrl-C, too: this process lives, and nobody would take it from us
-        if folder.read(str(number)) == ours:
-            folder.overwrite(str(number), FREE)
-        raise
-    return number
+def _attempt(folder: Folder, mine: str, watch: _Watch) -> bool:
+    """Take the lock if it is free, or was left by one that is gone; `mine` tells who does."""
+    if not folder.move_if_there(FREE, mine):
+        there = _states(folder)
+        if not there:  # nobody has ever held it
+            folder.create(FREE, b"", lasting=False)
+            there = [FREE]
+        # A network file system may have renamed it already, when it says that it was not there.
+        if mine not in there and not (
+            (FREE in there or all(watch.is_dead(folder, each) for each in there))
+            and folder.move_if_there(min(there), mine)
+        ):
+            return False
+    folder.touch(mine)
+    if _states(folder) == [mine]:
+        return True
+    # Two have begun it, or somebody has put copies there: who does not see itself alone holds
+    # nothing, and of all that are there each goes in time.
+    folder.remove(mine)
+    return False
 
 
-def _numbers(folder: Folder) -> list[int]:
-    return [int(name) for name in folder.names() if name.isascii() and name.isdigit()]
+def _states(folder: Folder) -> list[str]:
+    return [name for name in folder.names() if name == FREE or name.startswith(HELD)]
 
 
-def _highest(folder: Folder) -> int:
-    return max(_numbers(folder), default=0)
+class _Holder(NamedTuple):
+    """Who holds a lock, as its file's name tells."""
+
+    pid: str = ""
+    started: str = ""
+    """As `_started` tells; nothing where it does not."""
+    kernel: str = ""
+    """As `_kernel` tells, in short; nothing where it does not."""
+    token: str = ""
+    """Tells this time from others."""
+    host: str = ""
+
+    @classmethod
+    def of(cls, name: str) -> _Holder:
+        return cls(*name.removeprefix(HELD).split(".", len(cls._fields) - 1))
+
+    @property
+    def name(self) -> str:
+        return HELD + ".".join(self)
 
 
 class _Watch:
     """What a waiter has seen of who holds the lock."""
 
     def __init__(self) -> None:
-        self._seen: tuple[int, Identity | None] | None = None
-        self._since = 0.0
+        self._seen: dict[str, tuple[Identity | None, float]] = {}
         self.holder = "nobody can be seen to hold it"
         self.likely_left = False
         """Whether the holder was silent for long by the clock, and has been since."""
 
-    def is_dead(self, number: int, content: bytes, identity: Identity | None) -> bool:
-        """Tell whether the holder is gone for certain."""
-        who = _read(content)
-        self.holder = f"process {who.get('pid')} on {who.get('host')} holds it"
-        if _we.kernel is not None and who.get("kernel") == _we.kernel:
+    def is_dead(self, folder: Folder, name: str) -> bool:
+        """Tell whether a holder is gone for certain."""
+        who, identity = _Holder.of(name), folder.identity(name)
+        self.holder = f"process {who.pid} on {who.host} holds it"
+        if _we.kernel and who.kernel == _we.kernel:
             self.likely_left = False
-            return not _lives(who.get("pid"), who.get("started"))
-        if self._seen != (number, identity):
+            return not _lives(who.pid, who.started)
+        before = self._seen.get(name)
+        if before is None or before[0] != identity:
             old = identity is not None and time.time() - identity.written > LONG_AGO
-            self.likely_left = old and self._seen is None
-            self._seen, self._since = (number, identity), time.monotonic()
-        return time.monotonic() - self._since > SILENT
-
-
-def _read(content: bytes) -> dict[str, Any]:
-    with contextlib.suppress(StorageError):  # its maker is still writing it, or was killed at it
-        return _layout.fields_of(content[len(HELD) :], "the lock")
-    return {}
+            self.likely_left = old and before is None
+            self._seen[name] = before = identity, time.monotonic()
+        return time.monotonic() - before[1] > SILENT
 
 
 class _We:
@@ -210,49 +216,46 @@ class _We:
         self._pid = os.getpid()
         self._started = _started(self._pid)
 
-    def content(self) -> bytes:
-        who = {
-            "host": socket.gethostname(),
-            "kernel": self.kernel,
-            "pid": self._pid,
-            "started": self._started,
-            "token": secrets.token_hex(8),
-        }
-        return json.dumps(who).encode()
+    def holder(self) -> str:
+        """Return the name of the file of a lock that this process takes now."""
+        host = re.sub(r"[^\w.-]", "-", socket.gethostname(), flags=re.ASCII)[:LONGEST_HOST]
+        token = secrets.token_hex(8)
+        return _Holder(str(self._pid), self._started, self.kernel, token, host).name
 
 
-def _kernel() -> str | None:
+def _kernel() -> str:
     """Name what process numbers hold in: a boot of a system, and a namespace in it.
 
-    `None` where that cannot be told, and so another's process not be looked at.
+    Nothing where that cannot be told, and so another's process not be looked at.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+            both = f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return None
+        return ""
+    return hashlib.sha256(both.encode()).hexdigest()[:16]
 
 
-def _started(pid: int) -> str | None:
-    """Tell when a process started, in ticks of the kernel; `None` where that is not shown."""
+def _started(pid: int) -> str:
+    """Tell when a process started, in ticks of the kernel; nothing where that is not shown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
-        return None
+        return ""
     return ENDED if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-def _lives(pid: Any, started: Any) -> bool:
+def _lives(pid: str, started: str) -> bool:
     """Tell whether it is still the same process: numbers are used again."""
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError, TypeError):
+        os.kill(number := int(pid), 0)
+    except (ProcessLookupError, OverflowError, ValueError):
         return False
     except PermissionError:
         pass  # another user's
-    now = _started(pid)
-    return now is None or now == started
+    now = _started(number)
+    return not now or now == started
 
 
 class _Keeper:

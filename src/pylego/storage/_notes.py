@@ -71,7 +71,7 @@ def file_of(id: str) -> str:
 
 
 def write(path: str, place: tuple[str, ...], name: str, content: bytes) -> None:
-    with visiting(path, make=True) as places:
+    with visiting(path) as places:
         places.make(place).write(name, content)
 
 

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 class Places:
     """The folders of a store, open as long as somebody is at work there."""
 
-    def __init__(self, path: str, root: Folder | None) -> None:
-        """Begin with the store's own folder, if it is there."""
+    def __init__(self, path: str) -> None:
+        """Open nothing yet."""
         self.path = path
-        self.root = root
         self.visitors = 0
         self._open: dict[Place, Folder] = {}
         self._replaced: list[Folder] = []
@@ -51,13 +50,10 @@ class Places:
         return folder
 
     def _opened(self, place: Place, *, make: bool, lasting: bool) -> Folder | None:
-        if not place:
-            return self.root
         known = self._open.get(place)
         if known is not None and known.is_there():
             return known
-        above = self._opened(place[:-1], make=make, lasting=lasting)
-        folder = above and above.sub(place[-1], make=make, lasting=lasting)
+        folder = self._anew(place, make=make, lasting=lasting)
         if folder is not None:
             with _visits.guard:
                 if (before := self._open.get(place)) is not None:
@@ -65,11 +61,16 @@ class Places:
                 self._open[place] = folder
         return folder
 
+    def _anew(self, place: Place, *, make: bool, lasting: bool) -> Folder | None:
+        if not place:
+            return Folder.make(self.path) if make else Folder.open(self.path)
+        above = self._opened(place[:-1], make=make, lasting=lasting)
+        return above and above.sub(place[-1], make=make, lasting=lasting)
+
     def close(self) -> None:
         """Close them all."""
-        for folder in (*self._open.values(), *self._replaced, self.root):
-            if folder is not None:
-                folder.close()
+        for folder in (*self._open.values(), *self._replaced):
+            folder.close()
 
 
 class _Visits:
@@ -78,45 +79,22 @@ class _Visits:
     def __init__(self) -> None:
         self.guard = threading.RLock()  # a signal's handler may come in between
         self.known: dict[str, Places] = {}
-        """By the store's path; those that were replaced are known to their visitors alone."""
+        """By the store's path."""
 
 
 _visits = _Visits()
 
 
 @contextmanager
-def visiting(path: str, *, make: bool = False) -> Generator[Places]:
-    """Be at work in a store.
-
-    Args:
-        path: the store's folder.
-        make: whether it is made where it is missing, for its owner alone; otherwise
-            nothing is found there.
-
-    Raises:
-        StorageError: the folder cannot be opened or made, or others can write into it.
-    """
-    places = _entered(path, make=make)
+def visiting(path: str) -> Generator[Places]:
+    """Be at work in the store whose folder has this path."""
+    with _visits.guard:
+        places = _visits.known.setdefault(path, Places(path))
+        places.visitors += 1
     try:
         yield places
     finally:
         _left(places)
-
-
-def _entered(path: str, *, make: bool) -> Places:
-    while True:
-        places = _visits.known.get(path)
-        if places is None or places.root is None or not places.root.is_there():
-            # Outside of the guard: a folder may hang, and is to hold up no other store.
-            places = Places(path, Folder.make(path) if make else Folder.open(path))
-            with _visits.guard:
-                _visits.known[path] = places
-                places.visitors += 1
-                return places
-        with _visits.guard:
-            if places.visitors:  # otherwise it was closed meanwhile
-                places.visitors += 1
-                return places
 
 
 def _left(places: Places) -> None:
@@ -124,7 +102,7 @@ def _left(places: Places) -> None:
         places.visitors -= 1
         if places.visitors:
             return
-        if _visits.known.get(places.path) is places:
+        if _visits.known.get(places.path) is places:  # in a fork it may be another
             del _visits.known[places.path]
     places.close()
 

@@ -72,7 +72,7 @@ def replacing(path: str, place: tuple[str, ...], stem: str) -> Generator[Replaci
 def _held(path: str, journal: str, timeout: float) -> Generator[Replacing, None, None]:
     # Sets share locks, which are held for milliseconds: one each would be thousands of files.
     # Names of a caller's own have no "~".
-    with Lock(path, "~" + journal[:2], timeout), visiting(path, make=True) as places:
+    with Lock(path, "~" + journal[:2], timeout), visiting(path) as places:
         replacing = Replacing(places, places.make(_journal.JOURNAL), journal)
         replacing.finish()
         yield replacing

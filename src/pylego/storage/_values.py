@@ -37,6 +37,8 @@ class StoredText:
     """The names it was asked for, in that order."""
     origin: Origin
     """How it was asked for."""
+    order_url: str | None = None
+    """The order that it came from; `None` for one that lego obtained."""
 
 
 @dataclass(frozen=True)

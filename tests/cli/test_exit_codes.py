@@ -24,7 +24,7 @@ CASES = {
         1: [OBTAIN, "renew --renew-force --http --http.address 127.0.0.1:1"],
         2: ["renew nobody"],
         3: [OBTAIN, "renew"],
-        4: [OBTAIN, OTHER, SPOIL, "renew --renew-force"],
+        4: [OBTAIN, OTHER, "spoil b.example.crt", "renew --renew-force"],
     },
     "manager": {1: ["manager --config nowhere"], 2: ["manager"]},
     "status": {0: [OBTAIN, "status"], 1: [OTHER, SPOIL, "status"], 2: ["status nobody"]},
@@ -139,6 +139,7 @@ def lines(monkeypatch, capsys, tmp_path, way, client, acme_server):
             "CERTIFICATE_KEY": "certificates/*.key",
             "account.json": "accounts/*/*/account.json",
             "b.example.key": "certificates/b.example.key",
+            "b.example.crt": "certificates/b.example.crt",
         }
         words = [
             str(next(store.glob(files[word]))) if word in files else word

@@ -221,7 +221,7 @@ def test_each_certificate_has_its_provider_s_settings_by_a_file_of_its_own(tmp_p
 def test_each_is_renewed_by_itself(obtained, here, folder):
     obtained("a.example")
     obtained("b.example")
-    (folder / "certificates" / "a.example.key").write_text("nothing")
+    (folder / "certificates" / "a.example.crt").write_text("nothing")
     done = here("renew", "--renew-force", "--json")
     assert done.code == 4
     assert [each["action"] for each in done.json["certificates"]] == ["failed", "renewed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
 
 from pylego._errors import Cancelled, DeadlineExceeded, InvalidRequest, LEGOError
@@ -22,7 +22,7 @@ from pylego.renewal._outcome import Outcome
 from pylego.renewal._quotas import MINUTE
 from pylego.renewal._record import Attempt, failure_of
 from pylego.renewal._together import Together
-from pylego.renewal._work import Work, account_of
+from pylego.renewal._work import Work, account_of, attempt_at
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 BUSY = MINUTE
 """When to look again at what another process is at."""
-
-BESIDES = 5 * MINUTE
-"""What an attempt may take beside its order: to open an account, and to clean up."""
 
 TROUBLE = 10 * MINUTE
 """When to try again what failed in a way that could not even be remembered."""
@@ -260,7 +257,7 @@ class Keeper:
     def _attempt(self, work: Work, choice: Choice) -> None:
         """Make one attempt, counted before it begins, and remember what came of it."""
         progress, pending = Progress(), self._pending(work, choice)
-        attempt = self._attempt_at(work, choice)
+        attempt = attempt_at(work, choice, self._clock(), self._timeout)
         if not self._begun(work, choice, attempt):
             return
         work.error = None
@@ -288,20 +285,8 @@ class Keeper:
             raise
         self._note(work, choice, ended())
 
-    def _attempt_at(self, work: Work, choice: Choice) -> Attempt:
-        candidate, memory = choice.candidate, work.case.memory
-        seconds = work.account.server.timeout or self._timeout
-        return Attempt(
-            candidate.quotas,
-            self._clock(),
-            candidate.advised,
-            of=work.case.managed.name,
-            kept=memory.of,
-            longest=timedelta(seconds=seconds) + BESIDES,
-        )
-
     def _pending(self, work: Work, choice: Choice) -> Pending | None:
-        """Return the order whose certificate may come yet, and is not here."""
+        """Return what a crash has cut off: its certificate may come yet, and is not here."""
         name, directory = work.case.managed.name, choice.candidate.directory
         return pending_of(self._store, name, directory, work.kept)
 

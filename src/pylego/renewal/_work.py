@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pylego.renewal._hooks import About, Files, files_of
+from pylego.renewal._quotas import MINUTE
+from pylego.renewal._record import Attempt
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any
 
     from pylego.renewal._case import Case, Ledgers
     from pylego.renewal._choice import Choice
     from pylego.renewal._managed import AccountAt, Managed
     from pylego.storage import Store, StoredText
+
+BESIDES = 5 * MINUTE
+"""What an attempt may take beside its order: to open an account, and to clean up."""
 
 
 @dataclass
@@ -63,4 +70,17 @@ def account_of(managed: Managed, choice: Choice) -> AccountAt:
         each
         for each, server in every
         if directory == (server.staging if choice.rehearsal else server.directory)
+    )
+
+
+def attempt_at(work: Work, choice: Choice, began: datetime, timeout: float) -> Attempt:
+    """Describe an attempt that begins now; its order may take so many seconds by default."""
+    candidate, seconds = choice.candidate, work.account.server.timeout or timeout
+    return Attempt(
+        candidate.quotas,
+        began,
+        candidate.advised,
+        of=work.case.managed.name,
+        kept=work.case.memory.of,
+        longest=timedelta(seconds=seconds) + BESIDES,
     )

@@ -175,6 +175,8 @@ def finish(places: Places, journals: Folder, name: str) -> Overtaken | None:
         `None`; or, where another program has written the files meanwhile, what they were
         to become, if all of that is left: the other program's files stay.
     """
+    if journals.identity(name) is None:
+        return None
     entry = read(journals, name)
     if entry is None:
         journals.remove(name)  # a crash has come before it was whole

@@ -248,9 +248,12 @@ def _started(pid: int) -> str:
 
 def _lives(pid: str, started: str) -> bool:
     """Tell whether it is still the same process: numbers are used again."""
+    number = int(pid) if pid.isdecimal() else 0
+    if not number:
+        return False
     try:
-        os.kill(number := int(pid), 0)
-    except (ProcessLookupError, OverflowError, ValueError):
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # another user's

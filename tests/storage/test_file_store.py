@@ -217,6 +217,16 @@ def test_a_name_of_any_length_is_saved_and_replaced(any_store, two, length):
     assert len(archives) == 4
 
 
+def test_a_text_has_the_id_that_was_asked_for_where_its_json_tells_none(store, two):
+    store.save("*.a.example", two[0])
+    resource = path(store, "certificates", "_.a.example.json")
+    fields = json.loads(resource.read_text())
+    resource.write_text(json.dumps({**fields, "id": ""}))
+    [(id_, text)] = store.texts(["*.a.example"]).items()
+    assert (id_, text.id) == ("*.a.example", "*.a.example")
+    assert list(store.texts()) == ["_.a.example"]
+
+
 def test_an_account_s_key_is_replaced_whatever_the_length_of_its_name(store):
     name = "a" * 240 + "@\u00fc"
     for key in (new_key(), new_key()):

@@ -61,7 +61,7 @@ def _without_password(pfx: str) -> StorageError:
 
 def ids(path: str) -> list[str]:
     with reading(path, _layout.CERTIFICATES) as reader:
-        found = {stem: _text(reader, stem) for stem in reader.stems(_layout.RESOURCE)}
+        found = {stem: _text(reader, stem, stem) for stem in reader.stems(_layout.RESOURCE)}
     return sorted(text.id if text else stem for stem, text in found.items())
 
 
@@ -76,23 +76,22 @@ def load(path: str, id: str) -> Certificate | None:
 
 
 def texts(path: str, ids: Iterable[str] | None) -> dict[str, StoredText]:
-    stems = None if ids is None else [_layout.safe_name(each) for each in ids]
+    stems = None if ids is None else {each: _layout.safe_name(each) for each in ids}
     with reading(path, _layout.CERTIFICATES) as reader:
         if stems is None:
-            stems = reader.stems(_layout.RESOURCE)
-        found = [_text(reader, stem) for stem in stems]
+            stems = {stem: stem for stem in reader.stems(_layout.RESOURCE)}
+        found = [_text(reader, stem, each) for each, stem in stems.items()]
     return {text.id: text for text in found if text is not None}
 
 
-def _text(reader: Reader, stem: str) -> StoredText | None:
+def _text(reader: Reader, stem: str, id: str) -> StoredText | None:
+    """Read a text, whose ID is this one where its .json does not tell it, as lego 4's does not."""
     names = [stem + _layout.CERTIFICATE, stem + _layout.RESOURCE]
     with contextlib.suppress(StorageError):
         return reader.read(
             stem,
             names,
-            lambda files: _contents.text(
-                reader.at(names[1]), stem, *(files[name] for name in names)
-            ),
+            lambda files: _contents.text(reader.at(names[1]), id, *(files[name] for name in names)),
         )
     return None
 

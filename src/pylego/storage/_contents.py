@@ -46,8 +46,8 @@ def certificate(
     )
 
 
-def text(path: str, stem: str, crt: bytes | None, resource: bytes | None) -> StoredText | None:
-    """Return the text of a .crt with what the .json beside it tells; `path` is the .json's."""
+def text(path: str, id: str, crt: bytes | None, resource: bytes | None) -> StoredText | None:
+    """Return the text of a .crt with what the .json beside it tells, its ID by default; `path` is the .json's."""
     if crt is None or resource is None:
         return None
     if not crt.rstrip().endswith(END_CERTIFICATE):
@@ -55,7 +55,7 @@ def text(path: str, stem: str, crt: bytes | None, resource: bytes | None) -> Sto
         raise StorageError(msg, path=path)
     fields = _layout.fields_of(resource, path)
     return StoredText(
-        id=_layout.text_in(fields, "id") or stem,
+        id=_layout.text_in(fields, "id") or id,
         fullchain=decoded(crt),
         names=_layout.names_in(fields),
         origin=_layout.origin_of(fields),

@@ -90,7 +90,7 @@ def told(monkeypatch, capsys, tmp_path):
         ("migrate certbot nowhere", 1, "it has neither `live` nor `accounts`"),
         ("manager", 2, "Missing option '--config'"),
         ("manager --config nowhere", 1, "nowhere: No such file or directory"),
-        ("testca --port 99999", 2, "Invalid value for '--port'"),
+        ("testca --port 99999", 2, "65535"),
         ("testca --nonce-reject 200", 2, "nonce_reject must be 0 to 100"),
         ("obtian", 2, "Did you mean 'obtain'?"),
     ],

@@ -188,7 +188,7 @@ def test_after_a_crash_at_any_change_the_old_or_the_new_one_is_whole(
         seen.add((as_read == second.serial, crashed))
         number += 1
     assert seen == {(False, True), (True, True), (True, False)}
-    assert number > 12
+    assert number > 14
 
 
 def test_what_a_crash_has_staged_goes_after_an_hour(tmp_path, two, crash, monkeypatch):
@@ -380,7 +380,7 @@ def test_after_a_power_failure_at_any_change_the_old_or_the_new_one_is_whole(
         reopened.save(NAME, second)
         assert whole(folder)
         number += 1
-    assert number > 12
+    assert number > 14
 
 
 def test_what_lego_overtakes_at_that_moment_is_in_an_archive(tmp_path, two, issue, monkeypatch):

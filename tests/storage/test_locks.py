@@ -365,9 +365,8 @@ def test_a_program_that_was_interrupted_while_it_took_the_lock_does_not_hold_it(
 def test_a_copy_of_a_free_lock_gives_it_to_nobody_else(store):
     with store.lock(NAME) as lock:
         [file] = files(store)
-        file.with_name(
-            "free"
-        ).touch()  # from a backup, or of who had found the folder empty long ago
+        # From a backup, or of one who had found the folder empty long ago.
+        file.with_name("free").touch()
         with pytest.raises(pylego.DeadlineExceeded):
             store.lock(NAME, timeout=0.05).__enter__()
         assert lock.held

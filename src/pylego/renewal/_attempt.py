@@ -280,7 +280,6 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 -- challenges are somebody's own code, too
             work.error = error
         except BaseException:  # an interruption, on the caller's own thread
-            work.ledgers.forget()
             self._counted(work, choice, ended().given_up)
             raise
         self._note(work, choice, ended())
@@ -304,6 +303,7 @@ class Keeper:
             return attempt.begun(past) if granted else past
 
         self._counted(work, choice, begin)
+        work.ledgers.forget()  # an order takes its time, in which others write
         return granted
 
     def _note(self, work: Work, choice: Choice, attempt: Attempt) -> None:
@@ -318,7 +318,6 @@ class Keeper:
             failure = failure_of(error, rehearsal=choice.rehearsal)
             failure = replace(failure, retry_after=self._by_clock(failure.retry_after))
             end = partial(attempt.failed, failure=failure, share=share())
-        work.ledgers.forget()
         past = self._counted(work, choice, end)
         if work.issued:
             history = work.case.memory.history.renewed(attempt.ended or attempt.began)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pylego import _engine
-from pylego._certificate import moment_of
+from pylego._certificate import BEGIN_CERTIFICATE, moment_of
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pylego.storage import Origin, StoredText
 
 END = "-----END CERTIFICATE-----"
-BEGIN = "-----BEGIN CERTIFICATE-----"
 
 AT_ONCE = 1000
 """Certificates in one message, which then has about a megabyte."""
@@ -56,7 +55,7 @@ def leaf_of(certificate: Certificate) -> Leaf:
 
 def pem_of(fullchain: str) -> str:
     """Return the first certificate of a PEM text, as it stands there."""
-    begin = max(fullchain.find(BEGIN), 0)
+    begin = max(fullchain.find(BEGIN_CERTIFICATE), 0)
     return fullchain[begin : fullchain.find(END) + len(END)] + "\n"
 
 

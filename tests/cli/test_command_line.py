@@ -133,6 +133,25 @@ def test_help_loads_neither_go_nor_what_commands_need():
     last(["--help"], NO_GO)
     needless = {"rich", "pylego._client", "pylego._providers", "importlib.metadata", "ssl"}
     last(["--help"], f"not {needless} & set(sys.modules)")
+    last(["--help"], "'pylego.cli._options' not in sys.modules")
+
+
+def test_help_tells_of_each_command_what_it_says_itself():
+    from pylego.cli import _app
+
+    for name, entry in _app.COMMANDS.items():
+        assert entry.load(name).get_short_help_str(limit=1000) == entry.about
+        assert entry.load(name).hidden == entry.hidden
+
+
+def test_a_command_is_loaded_without_the_others():
+    last(["providers", "list"], "'pylego.cli._certificates' not in sys.modules")
+
+
+def test_a_misspelt_command_is_told_with_the_nearest_one():
+    done = run("obtan")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Did you mean 'obtain'?" in done.stderr
 
 
 def complete(words):

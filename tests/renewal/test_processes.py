@@ -15,55 +15,7 @@ from pylego.renewal import _quotas
 from pylego.renewal._books import Books
 from pylego.renewal._quotas import DAY, Quota, Quotas
 from pylego.storage import FileStore
-
-CHILD = """
-import functools, os, signal, sys
-from pylego import HTTP01
-from pylego.renewal import AccountAt, Managed, Manager, Policy, Server
-from pylego.storage import FileStore
-
-class Store(FileStore):
-    pass
-
-server = Server(os.environ["DIRECTORY"], trust=os.environ["TRUST"])
-account = AccountAt("main", server, accept_terms=True)
-ways = (HTTP01("127.0.0.1", int(os.environ["PORT"])),)
-policy = Policy(heed_advice=False)
-certificates = [
-    Managed(name, (name,), ways, (account,), policy=policy) for name in os.environ["NAMES"].split()
-]
-"""
-
-RENEW = """
-print("ready", flush=True)
-sys.stdin.readline()
-report = Manager(Store(os.environ["STORE"]), certificates, parallel=2).renew_due()
-print(*[each.result for each in report.outcomes], flush=True)
-"""
-
-
-@pytest.fixture
-def child(program, acme_server, reached, store):
-    """Start a manager in a process of its own: `child("a.example", before="...")`."""
-
-    def child(*names, before="", then=RENEW):
-        env = {
-            "DIRECTORY": acme_server.directory,
-            "TRUST": reached(acme_server).trust,
-            "PORT": str(acme_server.http_port),
-            "STORE": store.folder,
-            "NAMES": " ".join(names),
-        }
-        return program(CHILD + before + then, env=env)
-
-    return child
-
-
-def ended(started):
-    assert started.line() == "ready"
-    started.type("\n")
-    return started.end()
-
+from tests.renewal.conftest import ended
 
 KILLED = "    os.kill(os.getpid(), signal.SIGKILL)\n"
 

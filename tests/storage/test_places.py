@@ -10,6 +10,7 @@ import pytest
 
 from pylego import StorageError
 from pylego.storage import FileStore
+from pylego.storage._places import visiting
 
 NAME = "a.example"
 
@@ -25,7 +26,7 @@ def test_who_holds_a_lock_opens_each_folder_once(store, two, monkeypatch):
     opened, real = Counter(), os.open
 
     def counted(path, flags, *more, **where):
-        if flags & os.O_DIRECTORY and not path.startswith("~"):  # a lock's own
+        if flags & os.O_DIRECTORY and path[0] not in "~.":  # a lock's own, and to list it
             opened[path] += 1
         return real(path, flags, *more, **where)
 
@@ -42,6 +43,17 @@ def test_who_holds_a_lock_opens_each_folder_once(store, two, monkeypatch):
         work()
     # The archives have a folder of the name, too.
     assert opened == {"certificates": 2, "archives": 1, "journal": 1, "state": 1}
+
+
+def test_a_folder_is_listed_as_a_whole_while_another_thread_lists_it(any_store, two):
+    any_store.save(NAME, two[0])
+    with any_store.lock(NAME), visiting(any_store.folder) as places:
+        folder = places.find(("certificates",))
+        names = sorted(folder.names())
+        # That one is in the middle of it, at any moment that a thread can be.
+        with os.scandir(getattr(folder, "_descriptor", folder.path)) as another:
+            next(another)
+            assert sorted(folder.names()) == names != []
 
 
 def test_a_folder_that_was_exchanged_meanwhile_is_not_worked_at(any_store, two, tmp_path):

@@ -272,7 +272,13 @@ class Folder:
         return f"{self.path}{os.sep}{name}"
 
     def _list(self) -> list[str]:
-        return os.listdir(self._descriptor)
+        # How far a descriptor has been read is the same for all threads: two that listed a folder
+        # by one would take names from each other. And sshfs lists a folder once for each opening.
+        descriptor = os.open(".", os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC, dir_fd=self._descriptor)
+        try:
+            return os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _open(self, name: str, flags: int) -> int:
         return os.open(name, flags | _ALWAYS, SECRET, dir_fd=self._descriptor)

@@ -13,15 +13,13 @@ BUILT = HERE.parents[1] / "build" / "servers"
 
 LEAST_GO = (1, 25)
 
-# What is built, the folder of its go.mod, and the module that brings it.
+PEBBLE = "github.com/letsencrypt/pebble/v2"
+
+# What is built: the folder of its go.mod, the module that brings it, and its package.
 SERVERS = {
-    "pebble": ("pebble", "github.com/letsencrypt/pebble/v2", "cmd/pebble"),
-    "pebble-challtestsrv": (
-        "pebble",
-        "github.com/letsencrypt/pebble/v2",
-        "cmd/pebble-challtestsrv",
-    ),
-    "step-ca": ("step-ca", "github.com/smallstep/certificates", "cmd/step-ca"),
+    "pebble": ("pebble", PEBBLE, f"{PEBBLE}/cmd/pebble"),
+    "pebble-challtestsrv": ("pebble", PEBBLE, f"{PEBBLE}/cmd/pebble-challtestsrv"),
+    "step-ca": ("step-ca", "github.com/smallstep/certificates", "."),
 }
 
 
@@ -31,7 +29,7 @@ class NoGoError(Exception):
 
 def executable(name):
     """Return the server's path; the first call of a version builds it."""
-    folder, module, command = SERVERS[name]
+    folder, module, package = SERVERS[name]
     source = HERE / "go" / folder
     target = BUILT / f"{name}-{version(source / 'go.mod', module)}"
     if target.exists():
@@ -40,7 +38,7 @@ def executable(name):
     with tempfile.TemporaryDirectory(dir=BUILT) as temporary:
         output = Path(temporary) / name
         subprocess.run(
-            [go(), "build", "-trimpath", "-ldflags=-s -w", "-o", output, f"{module}/{command}"],
+            [go(), "build", "-trimpath", "-ldflags=-s -w", "-o", output, package],
             cwd=source,
             # cgo off: the C libraries of step-ca's smart card support are not everywhere.
             env={**os.environ, **settings(), "CGO_ENABLED": "0"},

@@ -1,12 +1,17 @@
 """Managers in containers that share a store: each sees the others' locks as another host's.
 
 A container is a namespace of processes with a host's name of its own. What a process in
-another one is doing cannot be seen, only when it has last shown that it lives.
+another one is doing cannot be seen, only when it has last shown that it lives. The store is
+on the disk of them all, or each reaches it by a mount of its own, as over a network.
 """
 
 import os
 import shutil
 import subprocess
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -22,11 +27,39 @@ from pylego.storage import _locks
 
 _locks.REFRESHED, _locks.SILENT = 0.05, 3.0
 socket.sethostname({name!r})
+os.environ["STORE"] = {folder!r}
 """
+
+SFTP = "/usr/lib/openssh/sftp-server"
+
+
+@pytest.fixture(params=["disk", "sshfs"])
+def folder(request, store, tmp_path):
+    """Give the store's folder as one host after another sees it: `folder()`."""
+    with ExitStack() as mounts:
+        yield (
+            partial(_mounted, mounts, tmp_path)
+            if request.param == "sshfs"
+            else lambda: store.folder
+        )
+
+
+def _mounted(mounts, tmp_path):
+    if not os.access("/dev/fuse", os.W_OK):
+        pytest.skip("this system has no FUSE, or not for us")
+    if shutil.which("sshfs") is None or not Path(SFTP).exists():
+        missing("no sshfs, or no SFTP server")
+    place = Path(mkdtemp(dir=tmp_path))
+    # Nobody is logged in: the server is at the other end of a pipe. What sshfs remembers for
+    # 20 seconds would be too old for `QUICKER`.
+    options = f"dir_cache=no,ssh_command=sh -c {SFTP}"
+    subprocess.run(["sshfs", f"here:{tmp_path}", place, "-o", options], check=True)
+    mounts.callback(subprocess.run, ["fusermount3", "-u", "-z", place], check=True)
+    return str(place / "store")
 
 
 @pytest.fixture
-def container(child):
+def container(child, folder):
     """Start a manager in a container of its own: `container("a.example")`."""
     command = CONTAINER if os.geteuid() == 0 else (*CONTAINER, "--map-root-user")
     if (
@@ -37,7 +70,7 @@ def container(child):
     hosts = iter(f"host{number}" for number in range(100))
 
     def container(*names, before="", **settings):
-        before = QUICKER.format(name=next(hosts)) + before
+        before = QUICKER.format(name=next(hosts), folder=folder()) + before
         return child(*names, before=before, launcher=command, **settings)
 
     return container

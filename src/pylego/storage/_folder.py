@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pylego._engine.system import patiently
 from pylego._errors import StorageError
+from pylego.storage._rights import check_rights, looks
 from pylego.storage._telling import telling, told
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -32,8 +33,6 @@ PRIVATE = 0o700
 
 STAGED = ".pylego-"
 """Begins the names of files that are to be renamed; no pattern of lego's finds them."""
-
-BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 HAVE_DESCRIPTORS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -66,7 +65,7 @@ class Folder:
     def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._seen = _looks(status)
+        self._seen = looks(status)
 
     @staticmethod
     def open(path: str) -> Folder | None:
@@ -129,7 +128,7 @@ class Folder:
     def is_there(self) -> bool:
         """Tell whether its path still leads to it, and nobody else may write into it since."""
         try:
-            return _looks(os.stat(self.path)) == self._seen
+            return looks(os.stat(self.path)) == self._seen
         except OSError:
             return False
 
@@ -371,7 +370,7 @@ def _opened(name: str, path: str, flags: int = 0, **where: Any) -> Folder:
     descriptor = os.open(name, os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC | flags, **where)
     try:
         status = os.fstat(descriptor)
-        _check(status, path)
+        check_rights(status, path)
     except BaseException:
         os.close(descriptor)
         raise
@@ -381,25 +380,8 @@ def _opened(name: str, path: str, flags: int = 0, **where: Any) -> Folder:
 def _by_path(path: str, status: os.stat_result) -> Folder:
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", path)
-    _check(status, path)
+    check_rights(status, path)
     return FolderByPath(path, status)
-
-
-def _looks(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_mode, status.st_uid
-
-
-def _check(status: os.stat_result, path: str) -> None:
-    """Refuse a folder that others can write into: they could take keys, or give us theirs."""
-    if not hasattr(os, "geteuid"):
-        return  # Windows' rights are not in a mode
-    if status.st_mode & BY_OTHERS:
-        msg = f"others can write into {path}: take that away (chmod go-w), for keys are kept there"
-        raise StorageError(msg, path=path)
-    user = os.geteuid()
-    if user != 0 and status.st_uid not in (user, 0):  # root may use a folder of whom it works for
-        msg = f"{path} belongs to another user, who can write into it: keys are not kept there"
-        raise StorageError(msg, path=path)
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -27,7 +27,7 @@ from pylego.renewal._quotas import (
     Quotas,
 )
 from pylego.renewal._record import Attempt, Failure, failure_of
-from pylego.renewal._tally import Begun, Tally
+from pylego.renewal._tally import Begun, Tallies, Tally
 from tests.fuzz.values import JSON, nearly
 
 UTC = timezone.utc
@@ -45,8 +45,8 @@ TRIES = st.builds(
 )
 HISTORIES = st.builds(History, st.dictionaries(st.text(), TRIES, max_size=3), MOMENTS)
 AUTHORITIES = st.builds(Authority, TALLIES, TRIES)
-COUNTED = st.dictionaries(st.text(), TALLIES.filter(lambda tally: tally != Tally()), max_size=2)
-LEDGERS = st.builds(Ledger, AUTHORITIES, COUNTED, COUNTED)
+COUNTED = st.dictionaries(st.text(), TALLIES, max_size=2).map(Tallies().noted)
+LEDGERS = st.builds(Ledger, AUTHORITIES, COUNTED, COUNTED, st.none() | NOW)
 NO = Failure("no")
 OF_WHOLE_HISTORIES = settings(max_examples=max(100, settings().max_examples // 20))
 """Each example is a history of dozens of attempts."""
@@ -166,9 +166,9 @@ class World:
         self.serials, self.pending = Counter(), {}
 
     def past(self, certificate):
-        self.settle()
         tries = Tries.from_json(self.load(certificate))
-        return self.ledger.past(names_of(certificate), tries)
+        past = self.ledger.past(names_of(certificate), tries)
+        return past.settled(self.quotas, self.now)
 
     def save(self, certificate, past):
         ledger = self.ledger.noted(names_of(certificate), past)
@@ -182,15 +182,19 @@ class World:
     def ledger(self):
         return Ledger.from_json(self.load("the ledger"))
 
-    def settle(self):
-        ledger = self.ledger.settled(self.quotas, self.now)
-        self.saved["the ledger"] = json.dumps(ledger.to_json())
+    def remember(self, certificates):
+        """Have certificates looked at, with nothing to be done."""
+        for certificate in certificates:
+            self.save(certificate, self.past(certificate))
 
     def glance(self, by):
-        """Have something remembered while the clock is wrong by so much."""
+        """Have some certificates remembered while the clock is wrong by so much, and all swept or not."""
         right = self.now
         for self.now in (right + by, right):
-            self.settle()
+            self.remember(each for each in sorted(CERTIFICATES) if self.random.random() < 2 / 3)
+            if self.random.random() < 1 / 2:
+                ledger = replace(self.ledger, swept=None).swept_at(self.now, self.quotas)
+                self.saved["the ledger"] = json.dumps(ledger.to_json())
 
     def begin(self, certificate, advised):
         serial = str(self.serials[certificate])
@@ -379,11 +383,11 @@ def test_after_any_jumps_of_the_clock_back_attempts_go_on_within_the_longest_per
                 world.end("challenge")
             world.now += world.random.random() * HOUR
         world.now += jump
-        world.settle()
+        world.remember(CERTIFICATES)
     for _ in range(3):
         world.now += WEEK + DAY
-        world.settle()
-    assert world.ledger.identifiers == world.ledger.names == {}
+        world.remember(CERTIFICATES)
+    assert world.ledger.identifiers.saved == world.ledger.names.saved == {}
     assert all(world.begin(certificate, advised=False).granted for certificate in CERTIFICATES)
 
 
@@ -562,8 +566,31 @@ def test_a_staging_that_is_closed_holds_nothing_up():
 @pytest.mark.parametrize("read", [Tally, Tries, Authority, History, Ledger])
 @given(data=JSON)
 def test_any_json_is_some_history(read, data):
-    something = read.from_json(data)
-    assert read.from_json(json.loads(json.dumps(something.to_json()))) == something
+    saved = json.dumps(read.from_json(data).to_json())
+    assert json.dumps(read.from_json(json.loads(saved)).to_json()) == saved
+
+
+@given(data=JSON)
+def test_any_json_is_some_tally_of_a_ledger(data):
+    ledger = Ledger.from_json({"identifiers": {"a.example": data}, "names": data})
+    past = ledger.past(["a.example"], Tries())
+    assert Tally.from_json(data) == past.identifiers["a.example"]
+    assert ledger.noted(["a.example"], past).past(["a.example"], Tries()) == past
+
+
+def test_what_no_limit_counts_any_more_is_swept_and_not_at_each_attempt(monkeypatch):
+    quotas, swept, real = QUOTAS[LETS_ENCRYPT], [], Tallies.settled
+    monkeypatch.setattr(Tallies, "settled", lambda *told: swept.append(len(told[0])) or real(*told))
+    ledger, now = Ledger(), BEGIN
+    for number in range(5000):
+        now += 10 * MINUTE
+        names = [f"n{number}.example"]
+        past = Attempt(quotas, now, ended=now).succeeded(ledger.past(names, Tries()))
+        ledger = Ledger.from_json(ledger.noted(names, past).swept_at(now, quotas).to_json())
+    # What is over is kept for a period more: the clock may be wrong.
+    assert WEEK <= len(ledger.names) * (10 * MINUTE) <= 2 * (WEEK + DAY)
+    days = 5000 * (10 * MINUTE) / DAY
+    assert len(swept) <= 2 * (days + 1)
 
 
 @given(data=st.data(), record=TALLIES | TRIES | HISTORIES | AUTHORITIES | LEDGERS)

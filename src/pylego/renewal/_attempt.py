@@ -356,9 +356,9 @@ class Keeper:
         changes: list[Past] = []
 
         def changed(ledger: Ledger) -> Ledger:
-            ledger = ledger.settled(choice.candidate.quotas, self._clock())
-            changes.append(change(ledger.past(names, tries)))
-            return ledger.noted(names, changes[-1])
+            quotas, now = choice.candidate.quotas, self._clock()
+            changes.append(change(ledger.past(names, tries).settled(quotas, now)))
+            return ledger.noted(names, changes[-1]).swept_at(now, quotas)
 
         place = choice.candidate.directory, work.account.name
         ledger = self._books.change(*place, work.ledgers.get(*place), changed)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from pylego.renewal._quotas import DAY, MINUTE, WEEK, Quota, Quotas, as_issued, period_of, proven
+from pylego.renewal._quotas import DAY, MINUTE, WEEK, Quotas, as_issued, period_of, proven
 from pylego.renewal._saved import count_of, moment_of, moments_of, object_of, text_of, texts_of
-from pylego.renewal._tally import Tally
+from pylego.renewal._tally import Tallies, Tally
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
@@ -240,10 +240,12 @@ class Ledger:
     """What is remembered of one account's CA, for all its certificates: one state to be saved."""
 
     authority: Authority = field(default_factory=Authority)
-    identifiers: Mapping[str, Tally] = field(default_factory=dict[str, Tally])
+    identifiers: Tallies = field(default_factory=Tallies)
     """The failed authorizations of each identifier, as `proven` names it."""
-    names: Mapping[str, Tally] = field(default_factory=dict[str, Tally])
+    names: Tallies = field(default_factory=Tallies)
     """The certificates for each set of names."""
+    swept: datetime | None = None
+    """When all were settled last."""
 
     def past(self, identifiers: Iterable[str], tries: Tries) -> Past:
         """Return what bears on a certificate for these identifiers, of which `tries` are known."""
@@ -257,51 +259,45 @@ class Ledger:
 
     def noted(self, identifiers: Iterable[str], past: Past) -> Ledger:
         """Remember what has become of it."""
-        return Ledger(
+        return replace(
+            self,
             authority=past.authority,
-            identifiers=_kept({**self.identifiers, **past.identifiers}),
-            names=_kept({**self.names, _set_of(identifiers): past.names}),
+            identifiers=self.identifiers.noted(past.identifiers),
+            names=self.names.noted({_set_of(identifiers): past.names}),
         )
 
-    def settled(self, quotas: Quotas, now: datetime) -> Ledger:
-        """Drop what no limit counts any more; to be saved, as `Tally.settled` says."""
-        orders = self.authority.orders.settled(now, period_of(quotas.orders))
-        return Ledger(
-            authority=replace(self.authority, orders=orders),
-            identifiers=_settled(self.identifiers, quotas.failed_authorizations, now),
-            names=_settled(self.names, quotas.duplicates, now),
-        )
+    def swept_at(self, now: datetime, quotas: Quotas) -> Ledger:
+        """Drop what no limit counts any more: once a day, for there may be thousands that do count."""
+        recently = self.swept is not None and self.swept <= now < self.swept + DAY
+        if recently or not (self.identifiers or self.names):
+            return self
+        identifiers = self.identifiers.settled(now, period_of(quotas.failed_authorizations))
+        names = self.names.settled(now, period_of(quotas.duplicates))
+        return Ledger(self.authority, identifiers, names, now)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
             "authority": self.authority.to_json(),
-            "identifiers": {name: tally.to_json() for name, tally in self.identifiers.items()},
-            "names": {name: tally.to_json() for name, tally in self.names.items()},
+            "identifiers": self.identifiers.saved,
+            "names": self.names.saved,
+            "swept": text_of(self.swept),
         }
 
     @classmethod
     def from_json(cls, data: Any) -> Ledger:
         """Read what `to_json` wrote."""
         fields = object_of(data)
-        identifiers, names = object_of(fields.get("identifiers")), object_of(fields.get("names"))
         return cls(
             Authority.from_json(fields.get("authority")),
-            _kept({name: Tally.from_json(each) for name, each in identifiers.items()}),
-            _kept({name: Tally.from_json(each) for name, each in names.items()}),
+            Tallies(object_of(fields.get("identifiers"))),
+            Tallies(object_of(fields.get("names"))),
+            moment_of(fields.get("swept")),
         )
 
 
 def _set_of(identifiers: Iterable[str]) -> str:
     return " ".join(sorted(set(map(as_issued, identifiers))))
-
-
-def _kept(tallies: Mapping[str, Tally]) -> dict[str, Tally]:
-    return {name: tally for name, tally in tallies.items() if tally != Tally()}
-
-
-def _settled(tallies: Mapping[str, Tally], quota: Quota | None, now: datetime) -> dict[str, Tally]:
-    return _kept({name: tally.settled(now, period_of(quota)) for name, tally in tallies.items()})
 
 
 def _failed(tries: Tries) -> datetime:

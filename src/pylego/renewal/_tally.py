@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from pylego.renewal._quotas import DAY, MINUTE
@@ -18,6 +19,7 @@ from pylego.renewal._saved import (
 
 TYPE_CHECKING = False  # typing would be a tenth of our memory
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
     from typing import Any
 
@@ -151,11 +153,12 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {
+        fields = {
             "past": texts_of(self.past),
             "running": [each.to_json() for each in self.running],
             "outside": [texts_of(each) for each in self.outside],
         }
+        return {name: each for name, each in fields.items() if each}
 
     @classmethod
     def from_json(cls, data: Any) -> Tally:
@@ -168,3 +171,36 @@ class Tally:
             tuple(each for each in running if each is not None),
             tuple((each[0], each[1]) for each in outside if len(each) == 2),  # noqa: PLR2004 -- a pair
         )
+
+
+@dataclass(frozen=True)
+class Tallies(Mapping[str, Tally]):
+    """Tallies by what they count for. Of many thousands few are asked for, and only those are read."""
+
+    saved: dict[str, Any] = field(default_factory=dict[str, "Any"])
+    """As JSON has them; nobody is to change it."""
+
+    def __getitem__(self, name: str) -> Tally:
+        """Return one as it was saved."""
+        return Tally.from_json(self.saved[name])
+
+    def __iter__(self) -> Iterator[str]:
+        """Go over what they count for."""
+        return iter(self.saved)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.saved)
+
+    def noted(self, tallies: Mapping[str, Tally]) -> Tallies:
+        """Return them with some changed; what counts nothing is not kept."""
+        saved = dict(self.saved)
+        for name, tally in tallies.items():
+            saved[name] = tally.to_json()
+            if not saved[name]:
+                del saved[name]
+        return Tallies(saved)
+
+    def settled(self, now: datetime, period: timedelta) -> Tallies:
+        """Return all of them settled."""
+        return Tallies().noted({name: tally.settled(now, period) for name, tally in self.items()})

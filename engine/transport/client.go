@@ -195,7 +195,7 @@ func (c *Client) do(ctx context.Context, method, address, contentType string, bo
 	if err != nil && ctx.Err() == nil {
 		return nil, fault.Wrap(fault.NetworkError, err, "the answer of %s broke off", address)
 	}
-	if err != nil {
+	if err != nil || sent.Err() != nil { // a whole one may be the server's answer to our hanging up
 		return nil, unreachable(ctx, address, err)
 	}
 	if len(data) > maxBody {

@@ -3,7 +3,6 @@
 import logging as _logging
 from importlib import import_module as _import_module
 
-from pylego._challenges import DNS01, HTTP01, TLSALPN01, Challenge, DNSPersist01, Presentation
 from pylego._errors import (
     AccountDoesNotExist,
     AccountError,
@@ -35,7 +34,6 @@ from pylego._errors import (
     UnknownProvider,
     UnknownSetting,
 )
-from pylego._events import AsyncEventCallback, Event, EventCallback
 from pylego.pylego import LEGOResponse, Metadata, run_lego_command
 
 TYPE_CHECKING = False  # importing typing would take half of our import time
@@ -46,7 +44,9 @@ if TYPE_CHECKING:
     from pylego import storage as storage
     from pylego._async_client import AsyncClient
     from pylego._certificate import Certificate
+    from pylego._challenges import DNS01, HTTP01, TLSALPN01, Challenge, DNSPersist01, Presentation
     from pylego._client import Client
+    from pylego._events import AsyncEventCallback, Event, EventCallback
     from pylego._follow import Progress, follow
     from pylego._functions import obtain, renew, revoke
     from pylego._lego import run_lego
@@ -129,7 +129,16 @@ _logging.getLogger("pylego").addHandler(_logging.NullHandler())
 _LATER = {
     "AsyncClient": "pylego._async_client",
     "Certificate": "pylego._certificate",
+    "Challenge": "pylego._challenges",
+    "DNS01": "pylego._challenges",
+    "DNSPersist01": "pylego._challenges",
+    "HTTP01": "pylego._challenges",
+    "Presentation": "pylego._challenges",
+    "TLSALPN01": "pylego._challenges",
     "Client": "pylego._client",
+    "AsyncEventCallback": "pylego._events",
+    "Event": "pylego._events",
+    "EventCallback": "pylego._events",
     "Progress": "pylego._follow",
     "follow": "pylego._follow",
     "obtain": "pylego._functions",

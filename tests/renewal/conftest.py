@@ -133,7 +133,11 @@ def child(program, acme_server, reached, store):
     return child
 
 
-def ended(started):
-    assert started.line() == "ready"
-    started.type("\n")
-    return started.end()
+def ended(*started):
+    """Have managers go on at once; return how they ended, or how the only one did."""
+    for each in started:
+        assert each.line() == "ready"
+    for each in started:
+        each.type("\n")
+    ends = [each.end() for each in started]
+    return ends if len(ends) > 1 else ends[0]

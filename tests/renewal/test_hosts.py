@@ -78,12 +78,7 @@ def container(child, folder):
 
 def test_managers_of_two_hosts_do_each_certificate_once(container, acme_server, store):
     names = [f"{number}.example" for number in range(6)]
-    both = [container(*names), container(*names)]
-    for each in both:
-        assert each.line() == "ready"
-    for each in both:
-        each.type("\n")
-    ends = [each.end() for each in both]
+    ends = ended(container(*names), container(*names))
     assert [code for code, _, _ in ends] == [0, 0], ends
     asked = acme_server.requests()
     assert asked["newOrder"] == asked["finalize"] == len(names)

@@ -84,12 +84,7 @@ def test_an_order_that_is_here_already_is_not_taken_for_the_next(
 
 def test_two_managers_on_one_store_do_each_certificate_once(child, acme_server, store):
     names = [f"{number}.example" for number in range(6)]
-    both = [child(*names), child(*names)]
-    for each in both:
-        assert each.line() == "ready"
-    for each in both:
-        each.type("\n")
-    ends = [each.end() for each in both]
+    ends = ended(child(*names), child(*names))
     assert [code for code, _, _ in ends] == [0, 0], ends
     assert acme_server.requests()["newOrder"] == acme_server.requests()["finalize"] == len(names)
     assert acme_server.requests()["newAccount"] == 1

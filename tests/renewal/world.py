@@ -374,7 +374,11 @@ class World:
             manager = Manager(self.store, due, parallel=1, clock=self.clock)
             if self.kills and self.kills[-1][0] <= self.time:
                 self.steps = self.kills[-1][1]
-            for outcome in manager.renew_due().outcomes:
+            try:
+                outcomes = manager.renew_due().outcomes
+            except Killed:  # while the index of a hundred and more was being kept
+                outcomes = ()
+            for outcome in outcomes:
                 wait = min(max(outcome.next - self.clock(), MINUTE), DAY)
                 self.moments[outcome.id] = self.time + wait
                 self.story.append((self.time, str(outcome), outcome.next))

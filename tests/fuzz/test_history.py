@@ -563,11 +563,18 @@ def test_a_staging_that_is_closed_holds_nothing_up():
     assert (choice.candidate.directory, choice.granted) == (LETS_ENCRYPT, True)
 
 
-@pytest.mark.parametrize("read", [Tally, Tries, Authority, History, Ledger])
+@pytest.mark.parametrize("read", [Tally, Tries, Authority, History])
 @given(data=JSON)
 def test_any_json_is_some_history(read, data):
-    saved = json.dumps(read.from_json(data).to_json())
-    assert json.dumps(read.from_json(json.loads(saved)).to_json()) == saved
+    something = read.from_json(data)
+    assert read.from_json(json.loads(json.dumps(something.to_json()))) == something
+
+
+@given(data=JSON)
+def test_any_json_is_some_ledger(data):
+    # It holds tallies as they were saved, and a NaN among them is equal to none.
+    saved = json.dumps(Ledger.from_json(data).to_json())
+    assert json.dumps(Ledger.from_json(json.loads(saved)).to_json()) == saved
 
 
 @given(data=JSON)

@@ -133,11 +133,16 @@ def child(program, acme_server, reached, store):
     return child
 
 
-def ended(*started):
-    """Have managers go on at once; return how they ended, or how the only one did."""
+def go_on(*started):
+    """Have managers begin at once, when all are ready."""
     for each in started:
         assert each.line() == "ready"
     for each in started:
         each.type("\n")
+
+
+def ended(*started):
+    """Have managers begin at once; return how they ended, or how the only one did."""
+    go_on(*started)
     ends = [each.end() for each in started]
     return ends if len(ends) > 1 else ends[0]

@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 import pytest
 
 from pylego.storage import FileStore
-from tests.renewal.conftest import ended
+from tests.renewal.conftest import ended, go_on
 from tests.servers.fixtures import missing
 
 CONTAINER = ("unshare", "--pid", "--uts", "--mount-proc", "--fork", "--kill-child")
@@ -129,8 +129,7 @@ def test_what_a_host_that_is_gone_was_at_is_taken_over_with_its_order(
     container, acme_server, store
 ):
     gone = container("a.example", before=HANGING)
-    assert gone.line() == "ready"
-    gone.type("\n")
+    go_on(gone)
     assert gone.line() == "issued"
     gone.process.kill()
     code, out, err = ended(container("a.example", then=TWICE))

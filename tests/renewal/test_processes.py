@@ -15,7 +15,7 @@ from pylego.renewal import _quotas
 from pylego.renewal._books import Books
 from pylego.renewal._quotas import DAY, Quota, Quotas
 from pylego.storage import FileStore
-from tests.renewal.conftest import ended
+from tests.renewal.conftest import ended, go_on
 
 KILLED = "    os.kill(os.getpid(), signal.SIGKILL)\n"
 
@@ -132,9 +132,7 @@ Store.save_pending = noted
 def killed_at_random(child, draw, names, **settings):
     """Run two managers at once, of which one is killed before it is done, mostly."""
     both = [child(*names, **settings), child(*names, **settings)]
-    for each in both:
-        assert each.line() == "ready"
-        each.type("\n")
+    go_on(*both)
     victim = draw.choice(both)
     with suppress(subprocess.TimeoutExpired):
         victim.process.wait(draw.random() / 2)  # or it is done before

@@ -72,16 +72,17 @@ class _Commands(TyperGroup):
     """All commands. To load them takes longer than typer itself, so help does without."""
 
     def __init__(self, *, commands: dict[str, Any], **settings: Any) -> None:
-        self._known = {**COMMANDS, **commands}
-        super().__init__(commands=cast("Any", _Loading(self._known)), **settings)
+        loading: Any = _Loading({**COMMANDS, **commands})
+        super().__init__(commands=loading, **settings)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- click's signature
         return [*self.commands]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 -- click's signature
+        known = cast("_Loading", self.commands).data
         rows = [
             (name, each.about if isinstance(each, Entry) else each.get_short_help_str())
-            for name, each in self._known.items()
+            for name, each in known.items()
             if not each.hidden
         ]
         with formatter.section("Commands"):

@@ -273,7 +273,7 @@ class Folder:
     def _list(self) -> list[str]:
         # How far a descriptor has been read is the same for all threads: two that listed a folder
         # by one would take names from each other. And sshfs lists a folder once for each opening.
-        descriptor = os.open(".", os.O_RDONLY | _O_DIRECTORY | _O_CLOEXEC, dir_fd=self._descriptor)
+        descriptor = self._open(".", os.O_RDONLY | _O_DIRECTORY)
         try:
             return os.listdir(descriptor)
         finally:

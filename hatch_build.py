@@ -78,6 +78,9 @@ PLATFORMS = {
 # Since this one, what Go builds needs macOS 13.
 GO_FOR_MACOS_13 = (1, 27)
 
+# What debuggers read is not linked in (-s -w): to leave it out at once saves a tenth of the time.
+COMPILED = ("-trimpath", "-gcflags=all=-dwarf=false")
+
 # What Go or the C compiler says, and what to do about it.
 ADVICE = (
     (r"no space left on device", "the disk is full: a first build needs about 4 GB"),
@@ -223,7 +226,7 @@ def command(name: str, tools: Toolchain, output: str) -> list[str]:
     if artefact.cgo and tools.zig:
         ldflags += " -extldflags=-Wl,-s"  # zig does not strip otherwise, and leaves machine paths
         tags = "netgo,osusergo"  # the C library's resolver is not in zig's stubs for old glibc
-    line = [tools.go, "build", "-trimpath", "-buildvcs=false", f"-ldflags={ldflags}"]
+    line = [tools.go, "build", "-buildvcs=false", *COMPILED, f"-ldflags={ldflags}"]
     return [*line, f"-tags={tags}", *artefact.flags, "-o", output, artefact.package]
 
 

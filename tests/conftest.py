@@ -23,9 +23,11 @@ if sys.platform != "win32":
     import termios
 
 # A shell starts what it runs in the background with SIGINT ignored, and a program
-# inherits that: those that the tests interrupt would never hear of it.
+# inherits that: those that the tests interrupt would never hear of it. nohup does so with SIGHUP.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

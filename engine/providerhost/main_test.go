@@ -279,7 +279,7 @@ var lego = sync.OnceValues(func() (string, error) {
 	}
 	builtLego = directory
 	path := filepath.Join(directory, "lego")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "pylego/engine/cmd/lego")
+	build := exec.Command("go", "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o", path, "pylego/engine/cmd/lego")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, output)

@@ -12,7 +12,7 @@ from tests.servers.pebble import EXTERNAL_ACCOUNT
 from tests.servers.process import free_ports
 
 # The first test that asks for a server may have to build it.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def obtain(server, env, *names, **arguments):

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 import pylego
 from pylego.testing import ACMEServer
 
+pytestmark = pytest.mark.slow  # lego waits five seconds before it looks again
+
 EMAIL = "ops@example.com"
 
 

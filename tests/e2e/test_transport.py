@@ -169,6 +169,7 @@ def test_a_proxy_that_does_not_answer_is_a_network_error_without_its_password(
     assert "hidden-word" not in repr(caught.value.info)
 
 
+@pytest.mark.slow
 def test_the_environments_proxy_is_read_at_each_call(any_client, acme_server, proxy, monkeypatch):
     # As everywhere, a CA on this machine is asked directly: so it is one with a name.
     elsewhere = SimpleNamespace(

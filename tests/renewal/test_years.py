@@ -51,6 +51,7 @@ def test_without_troubles_each_is_renewed_at_its_time(new_world):
     assert {origin.directory for origin in world.store.origins.values()} == {LETS_ENCRYPT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_with_all_troubles_none_expires_no_limit_is_broken_and_none_is_issued_twice(
     new_world, seed
@@ -64,6 +65,7 @@ def test_with_all_troubles_none_expires_no_limit_is_broken_and_none_is_issued_tw
     assert world.killed
 
 
+@pytest.mark.slow
 def test_a_seed_is_a_run(new_world):
     stories = []
     for seed in (5, 5, 6):

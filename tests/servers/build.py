@@ -13,6 +13,9 @@ BUILT = HERE.parents[1] / "build" / "servers"
 
 LEAST_GO = (1, 25)
 
+# As hatch_build.py has them, so that what servers and engine share is compiled once.
+COMPILED = ("-trimpath", "-gcflags=all=-dwarf=false")
+
 PEBBLE = "github.com/letsencrypt/pebble/v2"
 
 # What is built: the folder of its go.mod, the module that brings it, and its package.
@@ -38,7 +41,7 @@ def executable(name):
     with tempfile.TemporaryDirectory(dir=BUILT) as temporary:
         output = Path(temporary) / name
         subprocess.run(
-            [go(), "build", "-trimpath", "-ldflags=-s -w", "-o", output, package],
+            [go(), "build", *COMPILED, "-ldflags=-s -w", "-o", output, package],
             cwd=source,
             # cgo off: the C libraries of step-ca's smart card support are not everywhere.
             env={**os.environ, **settings(), "CGO_ENABLED": "0"},

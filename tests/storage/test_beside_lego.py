@@ -11,6 +11,8 @@ import pytest
 import pylego
 from pylego.storage import Origin
 
+pytestmark = pytest.mark.slow  # lego waits five seconds before it looks again
+
 LEGO = Path(pylego.__file__).resolve().parent / "_bin" / "lego"
 
 

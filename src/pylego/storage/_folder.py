@@ -12,10 +12,10 @@ import errno
 import os
 import secrets
 import stat
-from typing import NamedTuple
 
 from pylego._engine.system import patiently
 from pylego._errors import StorageError
+from pylego.storage._identity import identity_of
 from pylego.storage._rights import check_rights, looks
 from pylego.storage._telling import telling, told
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pylego.storage._batch import Batch
+    from pylego.storage._identity import Identity
 
 SECRET = 0o600
 PRIVATE = 0o700
@@ -43,20 +44,6 @@ _O_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 _O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 _ALWAYS = _O_BINARY | _O_CLOEXEC | _O_NOFOLLOW
-
-
-class Identity(NamedTuple):
-    """Tells a file from its replacement, and from itself before somebody wrote into it."""
-
-    inode: int
-    size: int
-    modified: int
-    changed: int
-
-    @property
-    def written(self) -> float:
-        """When it was written last, in seconds of the clock."""
-        return self.modified / 1e9
 
 
 class Folder:
@@ -161,7 +148,7 @@ class Folder:
                 if not stat.S_ISREG(status.st_mode):
                     msg = f"{self.at(name)} is no regular file"
                     raise StorageError(msg, path=self.at(name))
-                return _all_of(descriptor, status.st_size), _identity(status)
+                return _all_of(descriptor, status.st_size), identity_of(status)
             finally:
                 os.close(descriptor)
         except FileNotFoundError:
@@ -172,7 +159,7 @@ class Folder:
     def identity(self, name: str) -> Identity | None:
         """Tell which file is there now."""
         try:
-            return _identity(self._stat(name))
+            return identity_of(self._stat(name))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -398,7 +385,3 @@ def _all_of(descriptor: int, size: int) -> bytes:
     while part := os.read(descriptor, 1 << 16):  # it has grown meanwhile
         parts.append(part)
     return b"".join(parts)
-
-
-def _identity(status: os.stat_result) -> Identity:
-    return Identity(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

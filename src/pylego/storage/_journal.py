@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from pylego.storage._folder import Folder, Identity
+    from pylego.storage._folder import Folder
+    from pylego.storage._identity import Identity
     from pylego.storage._places import Places
 
     Seen = Mapping[str, tuple[bytes | None, Identity | None]]

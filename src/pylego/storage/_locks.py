@@ -34,7 +34,8 @@ TYPE_CHECKING = False  # importing typing would take half of our import time
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from pylego.storage._folder import Folder, Identity
+    from pylego.storage._folder import Folder
+    from pylego.storage._identity import Identity
 
 LOCKS = (*_layout.OURS, "locks")
 

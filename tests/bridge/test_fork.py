@@ -247,7 +247,6 @@ def test_an_exit_in_a_fork_is_an_exit_of_the_fork(forking):
     assert out == "3 True\n"
 
 
-@pytest.mark.slow
 def test_1000_forks_leave_nothing_behind(forking):
     out = forking("""
     import ctypes

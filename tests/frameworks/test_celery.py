@@ -37,7 +37,6 @@ def celery(framework_program, tmp_path):
     return start
 
 
-@pytest.mark.slow  # Celery itself takes five seconds to end a pool
 def test_a_prefork_pool_and_its_parent_work(celery):
     def check(when):
         with pylego.testing.ACMEServer() as server:

@@ -1,8 +1,9 @@
-"""What a source distribution holds; `make build-without-tools` builds a wheel from it alone."""
+"""A source distribution is enough to build a wheel."""
 
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,13 @@ def test_it_holds_sources_and_nothing_that_was_built(sdist):
         "src/pylego/py.typed",
     }
     assert not [name for name in names if "/_bin/" in name or ".venv" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_it_builds_a_wheel(sdist, tmp_path):
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--wheel-dir", tmp_path, sdist], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {"pylego/_bin/lego.so", "pylego/_bin/lego"} <= set(archive.namelist())
